@@ -1,0 +1,52 @@
+/** The record of one task: what the events said of it, in Celery's names. */
+import type { Json, Seconds } from './event.ts';
+
+/**
+ * One task. Fields and their meaning are those of `celery.events.state.Task` (Celery 5.2); times are epoch seconds.
+ * The fold changes a record in place: whoever needs it as it was takes a copy.
+ *
+ * Events are open and may carry anything: a value that does not fit its field's type stays in `extra` under the field's
+ * own name, and the field is null (`state`: unchanged), so that nothing is lost and every reader may rely on the types.
+ */
+export interface Task {
+  readonly kind: 'task';
+  readonly uuid: string;
+  name: string | null;
+  /** `PENDING`, `RECEIVED`, `STARTED`, `SUCCESS`, `FAILURE`, `REVOKED`, `REJECTED`, `RETRY` or a custom state in upper case. */
+  state: string;
+  sent: Seconds | null;
+  received: Seconds | null;
+  started: Seconds | null;
+  succeeded: Seconds | null;
+  failed: Seconds | null;
+  retried: Seconds | null;
+  revoked: Seconds | null;
+  rejected: Seconds | null;
+  /** Python reprs, cut by the sender: for people, not data. */
+  args: string | null;
+  kwargs: string | null;
+  result: string | null;
+  exception: string | null;
+  traceback: string | null;
+  /** ISO 8601 text as sent. */
+  eta: string | null;
+  expires: string | null;
+  retries: number | null;
+  /** Seconds of execution. */
+  runtime: Seconds | null;
+  /** Time of the last event that counted. */
+  timestamp: Seconds | null;
+  clock: number | null;
+  exchange: string | null;
+  routing_key: string | null;
+  root_id: string | null;
+  parent_id: string | null;
+  /** Node name of the client that sent `task-sent`. */
+  client: string | null;
+  /** Node name of the worker whose event came last. */
+  worker: string | null;
+  /** uuids of the tasks whose `parent_id` is this one; null when there are none. */
+  children: Set<string> | null;
+  /** Every other field of its events; null when there are none. */
+  extra: Record<string, Json> | null;
+}

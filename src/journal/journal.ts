@@ -1,0 +1,41 @@
+/** The port of the journal: what the pipeline relies on. `postgres.ts` keeps it. */
+import type { DeadLetter, JournalEntry, Position, ReceivedEvent } from '../domain/event.ts';
+import type { Gap } from '../domain/gap.ts';
+
+/** What an append did. */
+export interface Appended {
+  /** Position of the first event of the batch that is new; `last + 1` when none was. */
+  readonly first: Position;
+  /** The journal's last position when the batch was committed. */
+  readonly last: Position;
+  /** The events that are new, in order: their positions are `first`, `first + 1`, …, `last`. */
+  readonly events: readonly ReceivedEvent[];
+  /** How many were in the journal already and were left out. */
+  readonly duplicates: number;
+}
+
+/**
+ * Promises:
+ * - An append is one commit: all of it is recorded, dead letters included, or nothing is.
+ * - Positions are 1, 2, 3, … in the order of commits, without holes, whoever appends.
+ * - Whoever has read up to the head has read everything that was ever committed up to there.
+ */
+export interface Journal {
+  /**
+   * Records a batch. While the database does not answer it waits and tries again; it throws only when the signal aborts.
+   * An attempt whose outcome is unknown is not recorded twice. One event that the database refuses becomes a dead letter.
+   */
+  append(events: readonly ReceivedEvent[], deadLetters: readonly DeadLetter[], signal: AbortSignal): Promise<Appended>;
+
+  /** Entries after `after` up to and with `upTo`, in order, in pages. */
+  read(range: { readonly after: Position; readonly upTo: Position; readonly signal?: AbortSignal }): AsyncIterable<readonly JournalEntry[]>;
+
+  /** The last position; 0 when nothing was recorded yet. */
+  head(): Promise<Position>;
+
+  /** Records a gap. Waits for the database like `append`. */
+  recordGap(gap: Gap, signal: AbortSignal): Promise<void>;
+
+  /** Creates partitions ahead and drops those past retention. */
+  maintain(): Promise<void>;
+}
