@@ -44,6 +44,6 @@ export function reasonOf(error: unknown): string {
 /** A URL as it may be logged: the password, and any query parameter that looks like one, replaced by `***`. */
 export function redactUrl(url: string): string {
   return url
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^:@/?#]*):[^@/]*@/i, '$1:***@')
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^:@/?#\s]*):[^\s;]*@/gi, '$1:***@')
     .replace(/([?&][^=&]*(?:password|passwd|secret|token|sslkey)[^=&]*=)[^&#]*/gi, '$1***');
 }

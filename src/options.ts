@@ -1,0 +1,276 @@
+/** The options, each once: where it may be given, what it may be, its default and one line for people. */
+import { homedir } from 'node:os';
+import { z } from 'zod';
+import { brokerUrl, bytes, count, databaseUrl, duration, durationOrNever, rate } from './option-values.ts';
+
+export type OptionGroup = 'Broker' | 'Database' | 'Camera and retention' | 'Memory' | 'HTTP' | 'Logging';
+
+/** One option. Its flag is the key in kebab case, its variable that in capitals after `CELERYCAM_`. */
+export interface OptionSpec {
+  readonly group: OptionGroup;
+  /** What stands for the value in `--help`. */
+  readonly value: string;
+  readonly schema: z.ZodType<unknown, string>;
+  /** As one would write it; null: not set. Several values stand with spaces between. */
+  readonly default: string | null;
+  readonly doc: string;
+  /** May be given several times; several values in one variable stand with spaces between. */
+  readonly many?: true;
+  /** Names of variables that people have already, read after our own. */
+  readonly env?: readonly string[];
+}
+
+const text = z.string().min(1, 'some text');
+
+export const OPTIONS = {
+  broker: {
+    group: 'Broker',
+    value: '[name=]url',
+    many: true,
+    env: ['CELERY_BROKER_URL'],
+    schema: brokerUrl,
+    default: null,
+    doc: 'Broker to record, `amqp://` or `amqps://`; again with another name for another cluster; `;` between URLs of one for failover',
+  },
+  queue: {
+    group: 'Broker',
+    value: 'name',
+    schema: text,
+    default: null,
+    doc: 'Durable mode: the queue to keep events in while celerycam is away. Without it: guest mode',
+  },
+  queueType: {
+    group: 'Broker',
+    value: 'type',
+    schema: z.enum(['quorum', 'classic'], 'quorum or classic'),
+    default: 'quorum',
+    doc: 'Type of the durable queue: `quorum`, or `classic`, which loses what it holds when the broker restarts',
+  },
+  queuePrefix: {
+    group: 'Broker',
+    value: 'prefix',
+    schema: text,
+    default: 'celeryev',
+    doc: 'Prefix of the queue name in guest mode; Celery’s `event_queue_prefix`',
+  },
+  queueTtl: {
+    group: 'Broker',
+    value: 'time',
+    schema: duration,
+    default: '5s',
+    doc: 'How long the guest queue keeps a message; Celery’s `event_queue_ttl`',
+  },
+  queueExpires: {
+    group: 'Broker',
+    value: 'time',
+    schema: duration,
+    default: '60s',
+    doc: 'How long an unused guest queue lives; Celery’s `event_queue_expires`',
+  },
+  exchange: {
+    group: 'Broker',
+    value: 'name',
+    schema: text,
+    default: 'celeryev',
+    doc: 'Exchange of the events; Celery’s `event_exchange`',
+  },
+  routingKey: {
+    group: 'Broker',
+    value: 'key',
+    many: true,
+    schema: text,
+    default: 'task.# worker.#',
+    doc: 'Binding key; may be repeated. `#` takes custom events of other groups too',
+  },
+  controlExchange: {
+    group: 'Broker',
+    value: 'name',
+    schema: text,
+    default: 'celery',
+    doc: 'Prefix of the control exchange, by which workers are woken; Celery’s `control_exchange`',
+  },
+  prefetch: {
+    group: 'Broker',
+    value: 'n',
+    schema: count(1, 65_535),
+    default: '4000',
+    doc: 'Messages that the broker sends ahead of acknowledgement in durable mode',
+  },
+  heartbeat: {
+    group: 'Broker',
+    value: 'time',
+    schema: duration,
+    default: '10s',
+    doc: 'AMQP heartbeat: a silent connection is given up after twice as long',
+  },
+  tlsCa: {
+    group: 'Broker',
+    value: 'file',
+    schema: text,
+    default: null,
+    doc: 'PEM file of the CA that signed the broker’s certificate',
+  },
+  tlsCert: { group: 'Broker', value: 'file', schema: text, default: null, doc: 'PEM file of the client certificate' },
+  tlsKey: {
+    group: 'Broker',
+    value: 'file',
+    schema: text,
+    default: null,
+    doc: 'PEM file of the client certificate’s key',
+  },
+
+  database: {
+    group: 'Database',
+    value: 'url',
+    env: ['DATABASE_URL'],
+    schema: databaseUrl,
+    default: 'embedded',
+    doc: 'Postgres to record in, `postgres://…`; `embedded`: one of its own in the data directory',
+  },
+  schema: {
+    group: 'Database',
+    value: 'name',
+    schema: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, 'a lower-case SQL name of at most 63 characters'),
+    default: 'celerycam',
+    doc: 'Postgres schema that holds everything',
+  },
+  dataDir: {
+    group: 'Database',
+    value: 'dir',
+    schema: text.transform((path) => path.replace(/^~(?=\/|$)/, homedir())),
+    default: '~/.local/share/celerycam',
+    doc: 'Data directory of the embedded Postgres (below `$XDG_DATA_HOME` where that is set)',
+  },
+
+  frequency: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: duration,
+    default: '1s',
+    doc: 'Time between two shutters: what changed since the last is written to Postgres',
+  },
+  maxrate: {
+    group: 'Camera and retention',
+    value: 'rate',
+    schema: rate,
+    default: null,
+    doc: 'Upper limit of shutters, as in Celery: `10/m`. A refused shutter is made up for by the next',
+  },
+  cleanupFrequency: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: duration,
+    default: '1h',
+    doc: 'Time between two cleanups of expired rows',
+  },
+  expireSuccess: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: durationOrNever,
+    default: '1d',
+    doc: 'When rows of tasks that succeeded expire',
+  },
+  expireError: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: durationOrNever,
+    default: '3d',
+    doc: 'When rows of tasks in RETRY, FAILURE, REVOKED or REJECTED expire',
+  },
+  expirePending: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: durationOrNever,
+    default: '5d',
+    doc: 'When rows of tasks in any other state expire',
+  },
+  historyRetention: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: durationOrNever,
+    default: '7d',
+    doc: 'How far back the state at any time can be asked for',
+  },
+  journalRetention: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: durationOrNever,
+    default: '7d',
+    doc: 'How long the events themselves are kept',
+  },
+
+  fold: {
+    group: 'Memory',
+    value: 'name',
+    schema: z.enum(['celery'], 'celery'),
+    default: 'celery',
+    doc: 'How events become state: `celery`, as `celery.events.state` does',
+  },
+  maxTasks: {
+    group: 'Memory',
+    value: 'n',
+    schema: count(1),
+    default: '100000',
+    doc: 'Tasks of a cluster in memory; finished ones are dropped first, oldest first',
+  },
+  maxWorkers: { group: 'Memory', value: 'n', schema: count(1), default: '5000', doc: 'Workers of a cluster in memory' },
+  bufferSize: {
+    group: 'Memory',
+    value: 'size',
+    schema: bytes,
+    default: '64MB',
+    doc: 'What may wait in memory for a slow database before guest mode refuses events (and records a gap)',
+  },
+  batchSize: {
+    group: 'Memory',
+    value: 'n',
+    schema: count(1, 100_000),
+    default: '4000',
+    doc: 'Messages recorded in one commit at most',
+  },
+
+  host: { group: 'HTTP', value: 'address', schema: text, default: '127.0.0.1', doc: 'Address to listen on' },
+  port: {
+    group: 'HTTP',
+    value: 'n',
+    schema: count(0, 65_535),
+    default: '5555',
+    doc: 'Port to listen on; 0: any free one',
+  },
+
+  logLevel: {
+    group: 'Logging',
+    value: 'level',
+    schema: z.enum(['error', 'warn', 'info', 'debug', 'silent'], 'error, warn, info, debug or silent'),
+    default: 'info',
+    doc: '`error`, `warn`, `info`, `debug` or `silent`',
+  },
+  logFormat: {
+    group: 'Logging',
+    value: 'format',
+    schema: z.enum(['auto', 'human', 'json'], 'auto, human or json'),
+    default: 'auto',
+    doc: '`human`, `json`, or `auto`: human on a terminal',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+type Value<S> = S extends { many: true; schema: z.ZodType<infer T> }
+  ? readonly T[]
+  : S extends { default: string; schema: z.ZodType<infer T> }
+    ? T
+    : S extends { schema: z.ZodType<infer T> }
+      ? T | null
+      : never;
+
+/** What the options are once read. */
+export type OptionValues = { readonly [K in keyof typeof OPTIONS]: Value<(typeof OPTIONS)[K]> };
+
+/** `maxTasks` → `max-tasks`, the name of flags and of keys in a configuration file. */
+export function flagOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** `maxTasks` → `CELERYCAM_MAX_TASKS`. */
+export function variableOf(name: string): string {
+  return `CELERYCAM_${flagOf(name).replaceAll('-', '_').toUpperCase()}`;
+}
