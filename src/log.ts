@@ -13,21 +13,17 @@ export interface Logger {
 }
 
 /** Writes to stderr, so that stdout is free for what a command prints. */
-export function createLog(options: Config['log'], stream: NodeJS.WriteStream = process.stderr): Logger {
-  const human = options.format === 'human' || (options.format === 'auto' && stream.isTTY);
-  const destination = human
-    ? pretty({
-        destination: stream.fd,
-        sync: true,
-        colorize: stream.isTTY,
-        ignore: 'pid,hostname',
-        translateTime: 'SYS:HH:MM:ss.l',
-      })
-    : pino.destination({ fd: stream.fd, sync: true });
-  return pino(
-    { name: 'celerycam', level: options.level, formatters: { log: safe }, timestamp: pino.stdTimeFunctions.isoTime },
-    destination,
-  );
+export function createLog(options: Config['log']): Logger {
+  const { fd, isTTY } = process.stderr;
+  const human = options.format === 'human' || (options.format === 'auto' && isTTY);
+  const settings = {
+    level: options.level,
+    base: null,
+    formatters: { level: (level: string) => ({ level }), log: safe },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  };
+  if (!human) return pino(settings, pino.destination({ fd, sync: true }));
+  return pino(settings, pretty({ destination: fd, sync: true, colorize: isTTY, translateTime: 'SYS:HH:MM:ss' }));
 }
 
 /** URLs without passwords, errors as their messages. */

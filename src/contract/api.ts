@@ -1,0 +1,85 @@
+/** The HTTP routes that clients may rely on, each with the shape of its answer. Times are epoch seconds. */
+import { z } from 'zod';
+
+const counts = z.record(z.string(), z.number().int());
+
+/** How one broker is being listened to. */
+export const receiverStatus = z.strictObject({
+  cluster: z.string(),
+  connected: z.boolean(),
+  /** Without the password; null before the first attempt and for a simulated cluster. */
+  url: z.string().nullable(),
+  queue: z.string().nullable(),
+  mode: z.enum(['guest', 'durable', 'simulated']),
+  /** Since when it has been connected, or not connected. */
+  since: z.number().nullable(),
+  /** Why the broker does not take what we publish; null while it does. */
+  blocked: z.string().nullable(),
+  last_delivery: z.number().nullable(),
+  /** Messages received since the start of this process. */
+  received: z.number().int(),
+  /** Why it is not connected. */
+  error: z.string().nullable(),
+});
+
+export const clusterStatus = z.strictObject({
+  cluster: z.string(),
+  workers: counts,
+  tasks: counts,
+  event_count: z.number().int(),
+  task_count: z.number().int(),
+  /** Tasks that had not ended and were dropped from memory, because `--max-tasks` was reached. */
+  evicted_active: z.number().int(),
+});
+
+export const clusterAnswer = z.strictObject({
+  version: z.string(),
+  now: z.number(),
+  started: z.number(),
+  /** What is shown is a simulated cluster, because no broker was configured and none answered. */
+  simulated: z.boolean(),
+  /** Position in the journal up to which everything here is folded. */
+  position: z.number().int(),
+  /** Seconds between the newest event's own timestamp and its being recorded; null before the first event. */
+  lag: z.number().nullable(),
+  events_per_second: z.strictObject({ now: z.number(), minute: z.number() }),
+  /** Workers by status, of all clusters. */
+  workers: counts,
+  /** Tasks in memory by state, of all clusters. */
+  tasks: counts,
+  clusters: z.array(clusterStatus),
+  receivers: z.array(receiverStatus),
+  /** Counted since the start of this process. */
+  since_start: z.strictObject({
+    events: z.number().int(),
+    duplicates: z.number().int(),
+    dead_letters: z.number().int(),
+    gaps: z.number().int(),
+  }),
+  /** Why nothing can be recorded at the moment; null while it can. */
+  recording_error: z.string().nullable(),
+  last_shutter: z
+    .strictObject({
+      at: z.number(),
+      snapshot: z.number().int(),
+      position: z.number().int(),
+      tasks: z.number().int(),
+      workers: z.number().int(),
+      seconds: z.number(),
+    })
+    .nullable(),
+});
+
+export const readyAnswer = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
+
+export const errorAnswer = z.strictObject({ error: z.string() });
+
+export const api = {
+  'GET /api/cluster': { response: clusterAnswer },
+  'GET /healthz': { response: z.strictObject({ ok: z.literal(true) }) },
+  'GET /readyz': { response: readyAnswer },
+} as const;
+
+export type ReceiverStatus = z.output<typeof receiverStatus>;
+export type ClusterAnswer = z.output<typeof clusterAnswer>;
+export type ReadyAnswer = z.output<typeof readyAnswer>;

@@ -1,0 +1,135 @@
+/** The HTTP API: routes of `contract/api.ts` bound to the state. Every answer, errors too, is JSON. */
+import { Hono } from 'hono';
+import type { ClusterAnswer, ReadyAnswer, ReceiverStatus } from '../contract/api.ts';
+import type { Seconds } from '../domain/event.ts';
+import type { Clusters, State } from '../domain/state.ts';
+import { isAlive } from '../domain/worker.ts';
+import type { Activity } from '../live/activity.ts';
+import type { Logger } from '../log.ts';
+
+/** What the routes answer from. */
+export interface ApiSources {
+  readonly version: string;
+  readonly simulated: boolean;
+  readonly clusters: Clusters;
+  readonly activity: Activity;
+  readonly receivers: () => readonly ReceiverStatus[];
+  readonly clock: () => Seconds;
+  readonly log: Logger;
+}
+
+type Counts = Record<string, number>;
+
+export function createRoutes(sources: ApiSources): Hono {
+  const app = new Hono();
+  app.use(async (context, next) => {
+    await next();
+    context.header('cache-control', 'no-store');
+    context.header('x-content-type-options', 'nosniff');
+  });
+  app.get('/', (context) => context.html(overview(clusterAnswer(sources))));
+  app.get('/api/cluster', (context) => context.json(clusterAnswer(sources)));
+  app.get('/healthz', (context) => context.json({ ok: true }));
+  app.get('/readyz', (context) => {
+    const answer = readyAnswer(sources);
+    return context.json(answer, answer.ready ? 200 : 503);
+  });
+  app.notFound((context) => context.json({ error: `there is nothing at ${context.req.path}` }, 404));
+  app.onError((error, context) => {
+    sources.log.error({ error, path: context.req.path }, 'request failed');
+    return context.json({ error: 'this request failed; the log of celerycam says why' }, 500);
+  });
+  return app;
+}
+
+export function readyAnswer({ receivers, activity }: ApiSources): ReadyAnswer {
+  const reasons = receivers()
+    .filter(({ connected }) => !connected)
+    .map(({ cluster, error }) => `not consuming from ${cluster}: ${error ?? 'still connecting'}`);
+  if (activity.recordingError !== null) reasons.push(`not recording: ${activity.recordingError}`);
+  return { ready: reasons.length === 0, reasons };
+}
+
+export function clusterAnswer({ version, simulated, clusters, activity, receivers, clock }: ApiSources): ClusterAnswer {
+  const now = clock();
+  const each = Array.from(clusters.byName.values(), (state) => ({
+    cluster: state.cluster,
+    workers: workersByStatus(state, now),
+    tasks: tasksByState(state),
+    event_count: state.event_count,
+    task_count: state.task_count,
+    evicted_active: state.evicted_active,
+  }));
+  return {
+    version,
+    now,
+    started: activity.started,
+    simulated,
+    position: clusters.position,
+    lag: activity.lag,
+    events_per_second: activity.rates(),
+    workers: sum(each.map(({ workers }) => workers)),
+    tasks: sum(each.map(({ tasks }) => tasks)),
+    clusters: each,
+    receivers: [...receivers()],
+    since_start: {
+      events: activity.events,
+      duplicates: activity.duplicates,
+      dead_letters: activity.deadLetters,
+      gaps: activity.gaps,
+    },
+    recording_error: activity.recordingError,
+    last_shutter: activity.lastShutter,
+  };
+}
+
+function workersByStatus({ workers }: State, now: Seconds): Counts {
+  let online = 0;
+  for (const worker of workers.values()) if (isAlive(worker, now)) online += 1;
+  return { ONLINE: online, OFFLINE: workers.size - online };
+}
+
+function tasksByState({ tasks }: State): Counts {
+  const counts = new Map<string, number>();
+  for (const { state } of tasks.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return Object.fromEntries(counts);
+}
+
+function sum(all: readonly Counts[]): Counts {
+  const total = new Map<string, number>();
+  for (const counts of all) {
+    for (const [name, n] of Object.entries(counts)) total.set(name, (total.get(name) ?? 0) + n);
+  }
+  return Object.fromEntries(total);
+}
+
+/** A page for people until there is a dashboard: what is going on now, and where to read more. */
+function overview(answer: ClusterAnswer): string {
+  const { simulated, position, lag, workers, tasks, events_per_second: rate } = answer;
+  const rows = [
+    ['journal position', position],
+    ['lag', lag === null ? 'no event yet' : `${lag.toFixed(2)} s`],
+    ['events per second', `${rate.now} (last minute: ${rate.minute.toFixed(1)})`],
+    ...Object.entries(workers).map(([status, n]) => [`workers ${status}`, n]),
+    ...Object.entries(tasks).map(([state, n]) => [`tasks ${state}`, n]),
+    ...answer.receivers.map(({ cluster, connected, error }) => [
+      `receiver of ${cluster}`,
+      connected ? 'consuming' : (error ?? 'connecting'),
+    ]),
+  ];
+  const banner = simulated
+    ? '<p role="status"><strong>Simulated cluster.</strong> No broker was configured and none answered at Celery’s default address.</p>'
+    : '';
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>celerycam</title><meta http-equiv="refresh" content="2">
+<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui;margin:2rem auto;max-width:40rem;padding:0 1rem}
+th{text-align:left;font-weight:400;padding-right:2rem}td{font-variant-numeric:tabular-nums}strong{color:light-dark(#a40,#fa6)}</style></head>
+<body><h1>celerycam</h1>${banner}<table>
+${rows.map(([name, value]) => `<tr><th scope="row">${escaped(String(name))}</th><td>${escaped(String(value))}</td></tr>`).join('\n')}
+</table><p><a href="/api/cluster">/api/cluster</a> · <a href="/readyz">/readyz</a> · <a href="/healthz">/healthz</a> · WebSocket at <code>/live</code></p></body></html>
+`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
