@@ -28,7 +28,11 @@ export interface Journal {
   append(events: readonly ReceivedEvent[], deadLetters: readonly DeadLetter[], signal: AbortSignal): Promise<Appended>;
 
   /** Entries after `after` up to and with `upTo`, in order, in pages. */
-  read(range: { readonly after: Position; readonly upTo: Position; readonly signal?: AbortSignal }): AsyncIterable<readonly JournalEntry[]>;
+  read(range: {
+    readonly after: Position;
+    readonly upTo: Position;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<readonly JournalEntry[]>;
 
   /** The last position; 0 when nothing was recorded yet. */
   head(): Promise<Position>;

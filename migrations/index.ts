@@ -1,0 +1,12 @@
+/** The migrations, in order. One that was released never changes. */
+import type { Knex } from 'knex';
+import * as journal from './001_journal.ts';
+import * as snapshots from './002_snapshots.ts';
+
+export interface Migration {
+  readonly name: string;
+  readonly up: (knex: Knex) => Promise<void>;
+  readonly down: (knex: Knex) => Promise<void>;
+}
+
+export const MIGRATIONS: readonly Migration[] = [journal, snapshots];

@@ -1,0 +1,66 @@
+/** Tells which of a batch's events the journal holds already: a broker delivers again what was not acknowledged. */
+import type pg from 'pg';
+import type { Event, ReceivedEvent } from '../domain/event.ts';
+import { bodyOf, hostnameOf, identityOf, timestampOf, uuidOf } from './rows.ts';
+
+/**
+ * The batch without events that are in the journal or stand earlier in the batch. Only those that the broker flagged
+ * are looked at. Whoever calls holds the head, so nobody appends meanwhile.
+ */
+export async function leaveOutDuplicates(
+  client: pg.Client,
+  batch: readonly ReceivedEvent[],
+): Promise<readonly ReceivedEvent[]> {
+  const known = await recordedIdentities(
+    client,
+    batch.filter(({ redelivered }) => redelivered),
+  );
+  return batch.filter((received) => {
+    const identity = keyOf(received.cluster, received.event, bodyOf(received));
+    if (received.redelivered && known.has(identity)) return false;
+    known.add(identity);
+    return true;
+  });
+}
+
+function keyOf(cluster: string, event: Event, body: string): string {
+  return `${cluster} ${identityOf(event, body)}`;
+}
+
+/** Of all recorded events that may be one of these, the identities. Three indexed queries at most. */
+async function recordedIdentities(client: pg.Client, suspects: readonly ReceivedEvent[]): Promise<Set<string>> {
+  const tasks = new Set<string>();
+  const senders: { readonly hostname: string; readonly timestamp: number }[] = [];
+  const others: string[] = [];
+  for (const received of suspects) {
+    const uuid = uuidOf(received.event);
+    const hostname = hostnameOf(received.event);
+    const timestamp = timestampOf(received.event);
+    if (uuid !== null) tasks.add(uuid);
+    else if (hostname !== null && timestamp !== null) senders.push({ hostname, timestamp });
+    else others.push(bodyOf(received));
+  }
+  const known = new Set<string>();
+  const look = async (some: boolean, where: string, ...values: readonly unknown[][]): Promise<void> => {
+    if (!some) return;
+    const { rows } = await client.query<{ cluster: string; body: string }>(
+      `select cluster, body from events where ${where}`,
+      [...values],
+    );
+    for (const { cluster, body } of rows) known.add(keyOf(cluster, JSON.parse(body), body));
+  };
+  await look(tasks.size > 0, 'uuid = any($1::text[])', [...tasks]);
+  await look(
+    senders.length > 0,
+    `uuid is null and (hostname, "timestamp") in (select * from unnest($1::text[], $2::float8[]))`,
+    senders.map(({ hostname }) => hostname),
+    senders.map(({ timestamp }) => timestamp),
+  );
+  await look(
+    others.length > 0,
+    // Events without a sender or a time are few: the index finds them as nulls.
+    `uuid is null and (hostname is null or "timestamp" is null) and body = any($1::text[])`,
+    others,
+  );
+  return known;
+}

@@ -1,0 +1,271 @@
+/** The journal in Postgres. */
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import type { Diagnostics } from '../diagnostics.ts';
+import type { DeadLetter, JournalEntry, Position, ReceivedEvent, Seconds } from '../domain/event.ts';
+import type { Gap } from '../domain/gap.ts';
+import { reasonOf } from '../errors.ts';
+import { chunked, copyIn, copyOut, databaseError, isRefusal, transaction } from '../postgres.ts';
+import { isoTime, storableText } from '../postgres-text.ts';
+import { backoff, sleep } from '../runtime.ts';
+import { leaveOutDuplicates } from './duplicates.ts';
+import type { Appended, Journal } from './journal.ts';
+import { maintainPartitions } from './partitions.ts';
+import { bareLetter, bodyOf, DEAD_LETTERS, deadLetterLine, EVENTS, eventLine, refusedEvent } from './rows.ts';
+
+export interface JournalOptions {
+  /** How long events and dead letters are kept, in whole days of UTC; null: for ever. */
+  readonly retention: Seconds | null;
+  readonly diagnostics: Diagnostics;
+}
+
+/** A transaction that takes longer is cut and tried again. */
+const PATIENCE: Seconds = 60;
+
+/** Entries to a page of `read`. */
+const PAGE = 10_000;
+
+/** Bytes of bodies to a page, so that memory stays bounded whatever was sent. */
+const PAGE_BYTES = 16_000_000;
+
+export function createJournal(db: Knex, { retention, diagnostics }: JournalOptions): Journal {
+  return {
+    async append(events, deadLetters, signal) {
+      const batch: Batch = { events, deadLetters, careful: false, bare: false, uncertain: null };
+      const { done, letters } = await persist(diagnostics, signal, () => record(db, batch, signal));
+      diagnostics.emit('journal:appended', {
+        events: done.events.length,
+        deadLetters: letters,
+        duplicates: done.duplicates,
+        position: done.last,
+      });
+      return done;
+    },
+
+    read: (range) => readPages(db, range),
+
+    async head() {
+      try {
+        return await headOf(db);
+      } catch (error) {
+        throw databaseError(error);
+      }
+    },
+
+    async recordGap(gap, signal) {
+      await persist(diagnostics, signal, () => db('gaps').insert(gapRow(gap)).onConflict().ignore());
+      diagnostics.emit('gap', gap);
+    },
+
+    maintain: () => maintainPartitions(db, retention),
+  };
+}
+
+async function headOf(db: Knex): Promise<Position> {
+  const row: { position: Position } | undefined = await db('journal_head').first('position');
+  return row?.position ?? 0;
+}
+
+function gapRow(gap: Gap): Record<string, unknown> {
+  return {
+    ...gap,
+    cluster: storableText(gap.cluster),
+    started_at: isoTime(gap.started_at),
+    ended_at: isoTime(gap.ended_at),
+    detail: storableText(gap.detail),
+  };
+}
+
+/** Tries until it works; throws only once the signal aborts. */
+async function persist<T>(diagnostics: Diagnostics, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+  for (let n = 0; ; n += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      const retryIn = backoff(n, 0.1, 5);
+      diagnostics.emit('journal:failed', { reason: reasonOf(error), retryIn });
+      await sleep(retryIn, signal);
+    }
+  }
+}
+
+/** A batch on its way, and what earlier attempts taught about it. */
+interface Batch {
+  readonly events: readonly ReceivedEvent[];
+  readonly deadLetters: readonly DeadLetter[];
+  /** Postgres refused some row: find out which. */
+  careful: boolean;
+  /** It was a dead letter: record them without headers and body. */
+  bare: boolean;
+  /** What an attempt would have done that ended while it was being committed. */
+  uncertain: Recorded | null;
+}
+
+interface Recorded {
+  readonly done: Appended;
+  /** Dead letters recorded. */
+  readonly letters: number;
+}
+
+async function record(db: Knex, batch: Batch, signal: AbortSignal): Promise<Recorded> {
+  let recorded: Recorded | null = null;
+  try {
+    return await transaction(db, { seconds: PATIENCE, signal }, async (client) => {
+      const { rows } = await client.query<{ position: Position }>('select position from journal_head for update');
+      const head = rows[0]?.position ?? 0;
+      if (batch.uncertain && (await isRecorded(client, batch.uncertain, batch.deadLetters))) return batch.uncertain;
+      recorded = await write(client, batch, head);
+      return recorded;
+    });
+  } catch (error) {
+    if (recorded) batch.uncertain = recorded;
+    else if (isRefusal(error)) {
+      batch.bare = batch.careful;
+      batch.careful = true;
+    }
+    throw error;
+  }
+}
+
+/** Whether the attempt was committed after all: one row of it tells for all. */
+async function isRecorded(client: pg.Client, { done }: Recorded, deadLetters: readonly DeadLetter[]): Promise<boolean> {
+  const [event] = done.events;
+  const [letter] = deadLetters;
+  if (event) {
+    const values = [done.first, event.cluster, event.local_received, bodyOf(event)];
+    const where = 'position = $1 and cluster = $2 and local_received = $3 and body = $4';
+    return (await client.query(`select from events where ${where}`, values)).rowCount !== 0;
+  }
+  if (!letter) return false;
+  const values = [isoTime(letter.local_received), letter.cluster, storableText(letter.routing_key)];
+  const where = 'received_at = $1 and cluster = $2 and routing_key = $3';
+  return (await client.query(`select from dead_letters where ${where} limit 1`, values)).rowCount !== 0;
+}
+
+/** The rows of a batch, after `head`, inside the transaction that holds it. */
+async function write(client: pg.Client, batch: Batch, head: Position): Promise<Recorded> {
+  const { events, careful, bare } = batch;
+  const fresh = events.some(({ redelivered }) => redelivered) ? await leaveOutDuplicates(client, events) : events;
+  const refused: DeadLetter[] = [];
+  const recorded = careful ? await writeEach(client, fresh, head, refused) : await writeAll(client, fresh, head);
+  if (recorded.length > 0) {
+    await client.query('update journal_head set position = $1', [head + recorded.length]);
+  }
+  const given = bare ? batch.deadLetters.map((letter) => bareLetter(letter, 'Postgres refused it')) : batch.deadLetters;
+  const letters = refused.length > 0 ? [...given, ...refused] : given;
+  if (letters.length > 0) await copyIn(client, DEAD_LETTERS, chunked(map(letters, deadLetterLine)));
+  return {
+    done: {
+      first: head + 1,
+      last: head + recorded.length,
+      events: recorded,
+      duplicates: events.length - fresh.length,
+    },
+    letters: letters.length,
+  };
+}
+
+async function writeAll(client: pg.Client, events: readonly ReceivedEvent[], head: Position) {
+  let position = head;
+  const line = (received: ReceivedEvent): string => {
+    position += 1;
+    return eventLine(position, received);
+  };
+  if (events.length > 0) await copyIn(client, EVENTS, chunked(map(events, line)));
+  return events;
+}
+
+/** As `writeAll`, halving what is refused until the one event is found that is the cause. */
+async function writeEach(
+  client: pg.Client,
+  events: readonly ReceivedEvent[],
+  head: Position,
+  refused: DeadLetter[],
+): Promise<readonly ReceivedEvent[]> {
+  await client.query('savepoint slice');
+  try {
+    await writeAll(client, events, head);
+    await client.query('release slice');
+    return events;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    await client.query('rollback to slice');
+    const [first] = events;
+    if (events.length === 1 && first) {
+      refused.push(refusedEvent(first, reasonOf(error)));
+      return [];
+    }
+  }
+  const middle = events.length >> 1;
+  const left = await writeEach(client, events.slice(0, middle), head, refused);
+  const right = await writeEach(client, events.slice(middle), head + left.length, refused);
+  return [...left, ...right];
+}
+
+function* map<T>(items: readonly T[], line: (item: T) => string): Generator<string, void, undefined> {
+  for (const item of items) yield line(item);
+}
+
+async function* readPages(
+  db: Knex,
+  { after, upTo, signal }: Parameters<Journal['read']>[0],
+): AsyncGenerator<readonly JournalEntry[], void, undefined> {
+  const fetch = (from: Position): Promise<Buffer> | null => {
+    const page = from < upTo ? fetchPage(db, from, Math.min(from + PAGE, upTo), signal) : null;
+    // Where nobody waits for it any more, its failure concerns nobody.
+    page?.catch(() => undefined);
+    return page;
+  };
+  try {
+    let from = after;
+    let next = fetch(from);
+    while (next) {
+      const page: Buffer = await next;
+      // What was dropped by retention leaves a page empty: its range was read all the same.
+      from = page.length > 0 ? lastPosition(page) : from + PAGE;
+      // Asked for before this one is parsed and folded, so that Postgres and we work at the same time.
+      next = fetch(from);
+      if (page.length > 0) yield parsePage(page);
+    }
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/**
+ * Entries as one JSON text without brackets, a line each: `position,cluster,local_received,event,`. In CSV with a quote
+ * and a delimiter that JSON never has, Postgres writes each value as it is. At most `PAGE_BYTES`, but one entry at least.
+ */
+async function fetchPage(db: Knex, after: Position, upTo: Position, signal: AbortSignal | undefined): Promise<Buffer> {
+  const query = `select position || ',' || to_json(cluster) || ',' || local_received || ',' || body || ','
+    from (select *, sum(octet_length(body)) over (order by position rows unbounded preceding) - octet_length(body) as before
+      from events where position > ${after} and position <= ${upTo}) as page
+    where before < ${PAGE_BYTES} order by position`;
+  return transaction(db, { seconds: PATIENCE, signal }, async (client) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of copyOut(client, query, `(format csv, quote e'\\x01', delimiter e'\\x02')`))
+      chunks.push(chunk);
+    return Buffer.concat(chunks);
+  });
+}
+
+/** The position at the start of the last line. */
+function lastPosition(page: Buffer): Position {
+  const start = page.lastIndexOf(10, page.length - 2) + 1;
+  return Number(page.toString('latin1', start, page.indexOf(',', start)));
+}
+
+function parsePage(page: Buffer): readonly JournalEntry[] {
+  const flat: readonly unknown[] = JSON.parse(`[${page.toString()}0]`);
+  const entries: JournalEntry[] = [];
+  for (let n = 0; n + 3 < flat.length; n += 4) {
+    entries.push({
+      position: flat[n] as Position,
+      cluster: flat[n + 1] as string,
+      local_received: flat[n + 2] as Seconds,
+      event: flat[n + 3] as JournalEntry['event'],
+    });
+  }
+  return entries;
+}

@@ -1,0 +1,108 @@
+/** Postgres on the hot path: one transaction on one connection of the pool, COPY both ways, what an error means. */
+import { pipeline } from 'node:stream/promises';
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import { from, to } from 'pg-copy-streams';
+import type { Seconds } from './domain/event.ts';
+import { MonitorError, reasonOf } from './errors.ts';
+
+/** How long a transaction may take. */
+export interface Patience {
+  /** The connection is cut after so long, so that a dead network or a stuck server cannot hold us for ever. */
+  readonly seconds: Seconds;
+  /** When it aborts, a transaction under way has `GRACE` seconds left. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a transaction may still take once the program stops. */
+const GRACE: Seconds = 5;
+
+/**
+ * Runs `work` in one transaction on one connection. Throws what `work` or Postgres threw, after a rollback.
+ * An error thrown after `work` returned leaves open whether the transaction was committed.
+ * @param start further statements for the same round trip as BEGIN
+ */
+export async function transaction<T>(
+  db: Knex,
+  patience: Patience,
+  work: (client: pg.Client) => Promise<T>,
+  start = '',
+): Promise<T> {
+  const client: pg.Client = await db.client.acquireConnection();
+  const cut = (): unknown => client.connection.stream.destroy(new Error('the database did not answer in time'));
+  const timers = [setTimeout(cut, patience.seconds * 1000)];
+  const hurry = (): unknown => timers.push(setTimeout(cut, GRACE * 1000));
+  if (patience.signal?.aborted) hurry();
+  patience.signal?.addEventListener('abort', hurry);
+  try {
+    // A process that stops in the middle must not hold its locks: other recorders wait for them.
+    await client.query(`begin; set local idle_in_transaction_session_timeout = '60s'; ${start}`);
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    // Fails only on a connection that is gone, which the pool then throws away.
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  } finally {
+    patience.signal?.removeEventListener('abort', hurry);
+    timers.forEach(clearTimeout);
+    await db.client.releaseConnection(client);
+  }
+}
+
+/** `COPY … FROM STDIN` of lines as `copyLine` makes them; each chunk is any number of whole lines. */
+export async function copyIn(client: pg.Client, target: string, chunks: Iterable<string>): Promise<void> {
+  await pipeline(chunks, client.query(from(`copy ${target} from stdin`)));
+}
+
+/** `COPY (query) TO STDOUT`: the bytes as they come. */
+export async function* copyOut(client: pg.Client, query: string, format = ''): AsyncGenerator<Buffer, void, undefined> {
+  yield* client.query(to(`copy (${query}) to stdout ${format}`));
+}
+
+/** Whole lines of what `copyOut` gives, many at a time. */
+export async function* copyLines(bytes: AsyncIterable<Buffer>): AsyncGenerator<string[], void, undefined> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of bytes) {
+    const end = chunk.lastIndexOf(10);
+    if (end < 0) rest = Buffer.concat([rest, chunk]);
+    else {
+      yield Buffer.concat([rest, chunk.subarray(0, end)])
+        .toString()
+        .split('\n');
+      rest = chunk.subarray(end + 1);
+    }
+  }
+}
+
+/** Joins lines to chunks of about 256 kB, so that no single string grows without bound. */
+export function* chunked(lines: Iterable<string>): Generator<string, void, undefined> {
+  let chunk = '';
+  for (const line of lines) {
+    chunk += line;
+    if (chunk.length > 262_144) {
+      yield chunk;
+      chunk = '';
+    }
+  }
+  if (chunk !== '') yield chunk;
+}
+
+/** The five characters by which Postgres says what was wrong; null for an error that is not the server's. */
+export function sqlState(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code)
+    ? error.code
+    : null;
+}
+
+/** The server refused the rows themselves (data exception, constraint, a limit of its own): again will not help. */
+export function isRefusal(error: unknown): boolean {
+  return /^(22|23|54)/.test(sqlState(error) ?? '');
+}
+
+/** A driver's error as ours. */
+export function databaseError(error: unknown): MonitorError {
+  if (error instanceof MonitorError) return error;
+  return new MonitorError('DATABASE_UNREACHABLE', `the database failed: ${reasonOf(error)}`, { cause: error });
+}

@@ -1,0 +1,77 @@
+/** The one connection pool, and the schema that it works in. */
+import createKnex, { type Knex } from 'knex';
+import pg from 'pg';
+import { MonitorError, reasonOf, redactUrl } from '../errors.ts';
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/name`. */
+  readonly url: string;
+  /** The Postgres schema that holds everything; it need not exist yet. */
+  readonly schema: string;
+  /** Connections at most: at least 2. @default 6 */
+  readonly poolSize?: number;
+}
+
+/** A database that answered once. It may go away and come back: every use of the pool connects anew where needed. */
+export interface Database extends AsyncDisposable {
+  readonly knex: Knex;
+  readonly schema: string;
+}
+
+/** Seconds to wait for a connection. */
+const CONNECT_TIMEOUT = 10;
+
+/**
+ * Connects.
+ * @throws MonitorError DATABASE_UNREACHABLE, also where the server refuses the login or has no such database;
+ *   CONFIG_INVALID for a URL that cannot be read or a database whose encoding is not UTF-8.
+ */
+export async function openDatabase({ url, schema, poolSize = 6 }: DatabaseOptions): Promise<Database> {
+  const knex = createPool(url, schema, poolSize);
+  try {
+    const { rows } = await knex.raw('show server_encoding');
+    const encoding: unknown = rows[0]?.server_encoding;
+    if (encoding !== 'UTF8') {
+      const hint = "create one with: CREATE DATABASE celerycam ENCODING 'UTF8' TEMPLATE template0";
+      throw new MonitorError('CONFIG_INVALID', `the database is encoded in ${encoding}, expected UTF8; ${hint}`);
+    }
+  } catch (cause) {
+    await knex.destroy();
+    if (cause instanceof MonitorError) throw cause;
+    const message = `the database at ${redactUrl(url)} could not be reached: ${reasonOf(cause)}`;
+    throw new MonitorError('DATABASE_UNREACHABLE', message, { cause });
+  }
+  return { knex, schema, [Symbol.asyncDispose]: () => knex.destroy() };
+}
+
+function createPool(url: string, schema: string, poolSize: number): Knex {
+  try {
+    new URL(url);
+  } catch (cause) {
+    const expected = 'expected postgres://user:password@host:port/database';
+    throw new MonitorError('CONFIG_INVALID', `the database URL cannot be read; ${expected}`, { cause });
+  }
+  return createKnex({
+    client: 'pg',
+    connection: {
+      connectionString: url,
+      application_name: 'celerycam',
+      connectionTimeoutMillis: CONNECT_TIMEOUT * 1000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      types: { getTypeParser },
+    } as Knex.PgConnectionConfig,
+    searchPath: [schema],
+    pool: { min: 0, max: poolSize },
+    acquireConnectionTimeout: (CONNECT_TIMEOUT + 5) * 1000,
+    // knex would write about connections that it replaces to the console; what matters of it reaches the caller.
+    log: { warn: ignore, error: ignore, debug: ignore, deprecate: ignore },
+  });
+}
+
+/** bigint as number: positions and ids are exact up to 2^53. */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
+  return oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text');
+}
+
+function ignore(): void {}
