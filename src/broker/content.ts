@@ -35,9 +35,13 @@ export function readContent(delivery: Delivery): Content {
     case 'application/x-yaml':
       return { value: readYaml(readText(body, content_encoding)) };
     case 'application/x-python-serialize':
-      throw new Undecodable('the body is a Python pickle (application/x-python-serialize), which is never decoded because that would run its code');
+      throw new Undecodable(
+        'the body is a Python pickle (application/x-python-serialize), which is never decoded because that would run its code',
+      );
     default:
-      throw new Undecodable(`the content type is ${quote(content_type ?? '')}; expected application/json, application/x-msgpack or application/x-yaml`);
+      throw new Undecodable(
+        `the content type is ${quote(content_type ?? '')}; expected application/json, application/x-msgpack or application/x-yaml`,
+      );
   }
 }
 
@@ -48,7 +52,8 @@ function mediaType(contentType: string): string {
 
 /** Text by the Python codec names that `content_encoding` holds; missing or `binary` is UTF-8, as kombu reads JSON. */
 function readText(body: Buffer, encoding: string | undefined): string {
-  const label = encoding === undefined || encoding === 'utf-8' ? 'utf-8' : encoding.trim().toLowerCase().replaceAll('_', '-');
+  const label =
+    encoding === undefined || encoding === 'utf-8' ? 'utf-8' : encoding.trim().toLowerCase().replaceAll('_', '-');
   switch (label) {
     case 'utf-8':
     case 'utf8':
@@ -57,7 +62,8 @@ function readText(body: Buffer, encoding: string | undefined): string {
       return withoutMark(body.toString('utf8'));
     case 'ascii':
     case 'us-ascii':
-      if (!isAscii(body)) throw new Undecodable(`the body is not ASCII as its content encoding ${quote(encoding ?? '')} says`);
+      if (!isAscii(body))
+        throw new Undecodable(`the body is not ASCII as its content encoding ${quote(encoding ?? '')} says`);
       return body.toString('latin1');
     // TextDecoder would read these as windows-1252.
     case 'latin1':
@@ -90,7 +96,12 @@ function withoutMark(text: string): string {
 
 function readMsgpack(body: Buffer): Json {
   // No element takes less than a byte: without these bounds five bytes could ask for four billion elements.
-  const most = { maxStrLength: body.length, maxBinLength: body.length, maxArrayLength: body.length, maxMapLength: body.length };
+  const most = {
+    maxStrLength: body.length,
+    maxBinLength: body.length,
+    maxArrayLength: body.length,
+    maxMapLength: body.length,
+  };
   try {
     return toJson(decodeMsgpack(body, { useBigInt64: true, ...most }));
   } catch (error) {
@@ -101,7 +112,13 @@ function readMsgpack(body: Buffer): Json {
 function readYaml(text: string): Json {
   if (text.length > MAX_YAML_BYTES) throw new Undecodable(`the YAML body is larger than ${MAX_YAML_BYTES} bytes`);
   try {
-    const document = parseDocument(text, { schema: 'core', intAsBigInt: true, uniqueKeys: false, stringKeys: true, logLevel: 'silent' });
+    const document = parseDocument(text, {
+      schema: 'core',
+      intAsBigInt: true,
+      uniqueKeys: false,
+      stringKeys: true,
+      logLevel: 'silent',
+    });
     // A warning is a tag without a meaning here, like !!python/object: what it stands for is not in the text.
     const problem = document.errors[0] ?? document.warnings[0];
     if (problem) throw problem;
@@ -136,12 +153,16 @@ function decompress(body: Buffer, method: unknown): Buffer {
       case 'zstandard':
         return unzstd(body);
       default:
-        throw new Undecodable(`the compression ${quote(String(method))} is not supported; expected gzip (zlib), brotli or zstd`);
+        throw new Undecodable(
+          `the compression ${quote(String(method))} is not supported; expected gzip (zlib), brotli or zstd`,
+        );
     }
   } catch (error) {
     if (error instanceof Undecodable) throw error;
     if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
-    throw new Undecodable(`the body does not decompress by ${quote(String(method))} (${printable(error instanceof Error ? error.message : '')})`);
+    throw new Undecodable(
+      `the body does not decompress by ${quote(String(method))} (${printable(error instanceof Error ? error.message : '')})`,
+    );
   }
 }
 

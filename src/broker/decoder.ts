@@ -65,7 +65,9 @@ function elementsOf(body: Parsed): Parsed | Parsed[] {
 }
 
 function isEvent(value: Json): value is Event {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && typeof (value as Event).type === 'string';
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && typeof (value as Event).type === 'string'
+  );
 }
 
 function notAnEvent(value: Json): string {
@@ -73,7 +75,9 @@ function notAnEvent(value: Json): string {
   if (value === null) return `null; ${expected}`;
   if (Array.isArray(value)) return `a list; ${expected}`;
   if (typeof value !== 'object') return `a ${typeof value}; ${expected}`;
-  return Object.hasOwn(value, 'type') ? `an object whose "type" is no string; ${expected}` : `an object without "type"; ${expected}`;
+  return Object.hasOwn(value, 'type')
+    ? `an object whose "type" is no string; ${expected}`
+    : `an object without "type"; ${expected}`;
 }
 
 function reasonFor(error: unknown): string {

@@ -4,31 +4,42 @@ import type { Delivery } from './delivery.ts';
 export interface InboxOptions {
   /** At most so many messages to a batch. */
   readonly batchSize: number;
-  /** Bytes of message bodies that may wait here. A delivery that cannot wait in the broker is refused beyond it. */
+  /** Bytes that may wait here. A delivery that cannot wait in the broker is refused beyond it. */
   readonly maxBytes: number;
 }
+
+/** What a delivery takes beside its body: its objects, and its frames in the socket's buffers that hold the body. */
+const OVERHEAD = 700;
 
 /** The stage's one queue: all receivers of all clusters push here, so that one order holds for everything. */
 export class Inbox {
   readonly #options: InboxOptions;
-  #waiting: Delivery[] = [];
+  /** Cut into batches already, so that taking one costs nothing however many wait. */
+  readonly #waiting: Delivery[][] = [];
   #bytes = 0;
+  #full = false;
   #wake: (() => void) | null = null;
 
   constructor(options: InboxOptions) {
     this.#options = options;
   }
 
-  /** Bytes of message bodies that wait. */
+  /** Bytes that wait. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Takes a delivery; false when it was refused because the buffer is full (never for one with a receipt). */
+  /**
+   * Takes a delivery; false when it was refused because the buffer is full (never for one with a receipt). Once full it
+   * refuses until half of it is free, so that an overload leaves a few long gaps and not thousands of short ones.
+   */
   push(delivery: Delivery): boolean {
-    if (this.#bytes >= this.#options.maxBytes && delivery.receipt === null) return false;
-    this.#waiting.push(delivery);
-    this.#bytes += delivery.body.length;
+    if (this.#full && delivery.receipt === null) return false;
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last.length < this.#options.batchSize) last.push(delivery);
+    else this.#waiting.push([delivery]);
+    this.#bytes += delivery.body.length + OVERHEAD;
+    if (this.#bytes >= this.#options.maxBytes) this.#full = true;
     this.#wake?.();
     return true;
   }
@@ -54,14 +65,9 @@ export class Inbox {
   }
 
   #take(): readonly Delivery[] {
-    const { batchSize } = this.#options;
-    let batch = this.#waiting;
-    if (batch.length <= batchSize) this.#waiting = [];
-    else {
-      batch = this.#waiting.slice(0, batchSize);
-      this.#waiting = this.#waiting.slice(batchSize);
-    }
-    for (const delivery of batch) this.#bytes -= delivery.body.length;
+    const batch = this.#waiting.shift() ?? [];
+    for (const delivery of batch) this.#bytes -= delivery.body.length + OVERHEAD;
+    if (this.#bytes <= this.#options.maxBytes / 2) this.#full = false;
     return batch;
   }
 }

@@ -1,0 +1,311 @@
+/** Joins a broker as a monitor and stays joined: what the exchange brings goes to the inbox, what may be missing to `onGap`. */
+import type { ConsumeMessage } from 'amqplib';
+import type { Diagnostics } from '../diagnostics.ts';
+import type { Seconds } from '../domain/event.ts';
+import type { Gap, GapCause } from '../domain/gap.ts';
+import { MonitorError, reasonOf, redactUrl } from '../errors.ts';
+import { backoff, now, sleep } from '../runtime.ts';
+import { type Connection, type ConnectionOptions, openConnection } from './connection.ts';
+import type { Receipt } from './delivery.ts';
+import type { Inbox } from './inbox.ts';
+import { queueExists } from './queue.ts';
+import { openSession, type Session, type SessionOptions } from './session.ts';
+import { wakeWorkers } from './wake.ts';
+
+export interface ReceiverOptions extends ConnectionOptions, SessionOptions {
+  readonly cluster: string;
+  /** At least one; the next is tried when one does not answer. */
+  readonly urls: readonly string[];
+  /** Celery's `control_exchange`, `celery` by default. */
+  readonly controlExchange: string;
+}
+
+/** What a receiver works with. */
+export interface ReceiverParts {
+  readonly inbox: Pick<Inbox, 'push'>;
+  readonly diagnostics: Diagnostics;
+  readonly onGap: (gap: Gap) => void;
+  readonly log: { warn(fields: object, message: string): void };
+}
+
+export interface ReceiverStatus {
+  readonly cluster: string;
+  /** True where no broker is behind it. */
+  readonly simulated: boolean;
+  /** Consuming. */
+  readonly connected: boolean;
+  /** The broker that it consumes from, or tries next; no password in it. */
+  readonly url: string;
+  /** Null while it has none. */
+  readonly queue: string | null;
+  readonly mode: 'guest' | 'durable';
+  /** Since when it is connected, or not. */
+  readonly since: Seconds;
+  /** Why the broker does not take messages from publishers (workers too), as it put it; null while it takes them. */
+  readonly blocked: string | null;
+  readonly lastDelivery: Seconds | null;
+  /** Messages so far. */
+  readonly received: number;
+  /** Why it is not connected; null while it is. */
+  readonly error: string | null;
+  /** Durable mode: whether the queue, and so what was sent meanwhile, was there when this process first came; null before. */
+  readonly existed: boolean | null;
+}
+
+/** A session that lasted so long was no accident: the next failure starts the waiting from the shortest again. */
+const STABLE: Seconds = 10;
+/** How often a guest looks whether this process stood still. */
+const CLOCK_CHECK: Seconds = 1;
+const NO_HEADERS = {};
+
+/**
+ * One cluster's receiver.
+ *
+ * `run` is one loop for every way to lose a broker: refused, reset, silent for two heartbeats, channel closed, consumer
+ * cancelled, login or virtual host refused, restarted. It waits (doubling, capped, with jitter) and comes back, to the
+ * next URL where there are several. It throws only QUEUE_MISMATCH, which waiting does not mend. When its signal aborts
+ * it stops consuming and returns, with the connection still open for what is being recorded to be acknowledged; dispose
+ * closes it, and the broker gives what was not acknowledged to whoever comes next.
+ *
+ * Gaps that it reports (times are of this process's clock):
+ * - guest: `disconnect` for each outage but the time before the first connection, `ttl` when this process stood still for
+ *   longer than the queue keeps a message, `buffer-full` when the inbox refused messages;
+ * - durable: `queue-lost` when it comes back and the queue is gone; with a classic queue `disconnect` for each outage,
+ *   since a restart of the broker empties such a queue and nothing tells whether there was one.
+ */
+export class Receiver implements AsyncDisposable {
+  readonly #options: ReceiverOptions;
+  readonly #parts: ReceiverParts;
+  readonly #guest: boolean;
+  #status: ReceiverStatus;
+  #received = 0;
+  #lastDelivery: Seconds | null = null;
+  /** Since when something may be missing; null before the first connection and while consuming. */
+  #outage: Seconds | null = null;
+  /** The queue was gone, and that is not reported yet. */
+  #queueLost = false;
+  #refused: { readonly from: Seconds; count: number } | null = null;
+  /** The last one, once `run` has ended; before that `run` owns it. */
+  #session: Session | null = null;
+
+  constructor(options: ReceiverOptions, parts: ReceiverParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#guest = options.queue === null;
+    this.#status = {
+      cluster: options.cluster,
+      simulated: false,
+      connected: false,
+      url: redactUrl(options.urls[0] ?? ''),
+      queue: null,
+      mode: this.#guest ? 'guest' : 'durable',
+      since: now(),
+      blocked: null,
+      lastDelivery: null,
+      received: 0,
+      error: null,
+      existed: null,
+    };
+  }
+
+  get status(): ReceiverStatus {
+    return { ...this.#status, lastDelivery: this.#lastDelivery, received: this.#received };
+  }
+
+  /** @throws MonitorError QUEUE_MISMATCH. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { urls } = this.#options;
+    let failures = 0;
+    for (let turn = 0; !signal.aborted; ) {
+      try {
+        const reason = await this.#join(urls[turn % urls.length] ?? '', signal);
+        if (reason === null) return;
+        throw reason;
+      } catch (error) {
+        if (signal.aborted) return;
+        const steady = this.#status.connected && now() - this.#status.since >= STABLE;
+        failures = steady ? 0 : failures + 1;
+        if (!steady) turn++;
+        // All URLs are tried before the first wait.
+        const retryIn = failures % urls.length === 0 ? backoff(Math.max(0, failures / urls.length - 1)) : 0;
+        this.#disconnected(error, retryIn);
+        if (MonitorError.is(error, 'QUEUE_MISMATCH')) throw error;
+        await sleep(retryIn, signal).catch(() => {});
+      }
+    }
+  }
+
+  /** Idempotent; see `Session`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const session = this.#session;
+    this.#session = null;
+    await session?.[Symbol.asyncDispose]();
+  }
+
+  /** From connecting to the loss of it, whose reason it returns; null when it ended because the signal aborted. */
+  async #join(url: string, signal: AbortSignal): Promise<MonitorError | null> {
+    const connection = await openConnection(url, this.#options, signal);
+    const existed = await this.#lookForQueue(connection);
+    const session = await openSession(connection, this.#options, this.#onMessage);
+    const end = new AbortController();
+    const aborted = new Promise<null>((resolve) => {
+      signal.addEventListener('abort', () => resolve(null), { signal: end.signal });
+      if (signal.aborted) resolve(null);
+    });
+    this.#connected(url, session.queue, existed);
+    const company = this.#keepCompany(url, session.queue, AbortSignal.any([signal, end.signal]));
+    const clock = this.#guest ? this.#watchClock() : undefined;
+    const reason = await Promise.race([session.lost, aborted]);
+    clearInterval(clock);
+    end.abort();
+    if (reason === null) {
+      this.#session = session;
+      await session.stop();
+    } else await session[Symbol.asyncDispose]();
+    await company;
+    return reason;
+  }
+
+  readonly #onMessage = (message: ConsumeMessage, receipt: Receipt | null): void => {
+    const { fields, properties, content } = message;
+    const at = now();
+    this.#received++;
+    this.#lastDelivery = at;
+    const accepted = this.#parts.inbox.push({
+      cluster: this.#options.cluster,
+      routing_key: fields.routingKey,
+      content_type: properties.contentType as string | undefined,
+      content_encoding: properties.contentEncoding as string | undefined,
+      headers: properties.headers ?? NO_HEADERS,
+      body: content,
+      redelivered: fields.redelivered,
+      local_received: at,
+      receipt,
+    });
+    if (!accepted) {
+      this.#refused ??= { from: at, count: 0 };
+      this.#refused.count++;
+    } else if (this.#refused !== null) this.#reportRefused(at);
+  };
+
+  /** Durable mode: null as a guest. A queue that is not there when it was there before has lost what it held. */
+  async #lookForQueue(connection: Connection): Promise<boolean | null> {
+    const { queue } = this.#options;
+    if (queue === null) return null;
+    try {
+      const exists = await queueExists(connection, queue);
+      if (!exists && this.#outage !== null) this.#queueLost = true;
+      return exists;
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #connected(url: string, queue: string, existed: boolean | null): void {
+    const at = now();
+    this.#status = {
+      ...this.#status,
+      connected: true,
+      url: redactUrl(url),
+      queue,
+      since: at,
+      error: null,
+      existed: this.#status.existed ?? existed,
+    };
+    if (this.#outage === null) return;
+    const from = this.#outage;
+    this.#outage = null;
+    if (this.#queueLost) {
+      this.#gap(
+        'queue-lost',
+        from,
+        at,
+        `the queue "${queue}" was gone and had to be made anew: what it held, and what was sent until then, is lost`,
+      );
+    } else if (this.#guest) {
+      this.#gap(
+        'disconnect',
+        from,
+        at,
+        "there was no connection to the broker, and a guest's queue ends with its connection",
+      );
+    } else if (this.#options.queueType === 'classic') {
+      this.#gap(
+        'disconnect',
+        from,
+        at,
+        `there was no connection to the broker: if it was restarted, the classic queue "${queue}" lost what it held`,
+      );
+    }
+    this.#queueLost = false;
+  }
+
+  #disconnected(error: unknown, retryIn: Seconds): void {
+    const reason = reasonOf(error);
+    const { connected, since } = this.#status;
+    if (connected) {
+      const at = now();
+      this.#outage = Math.max(since, this.#lastDelivery ?? since);
+      this.#reportRefused(at);
+      this.#status = { ...this.#status, connected: false, queue: null, since: at };
+    }
+    this.#status = { ...this.#status, error: reason };
+    this.#parts.diagnostics.emit('receiver:lost', { cluster: this.#options.cluster, reason, retryIn });
+  }
+
+  #reportRefused(at: Seconds): void {
+    if (this.#refused === null) return;
+    const { from, count } = this.#refused;
+    this.#refused = null;
+    this.#gap(
+      'buffer-full',
+      from,
+      at,
+      `${count} messages came while the receive buffer was full, and were dropped`,
+      count,
+    );
+  }
+
+  #gap(cause: GapCause, started_at: Seconds, ended_at: Seconds, detail: string, estimate: number | null = null): void {
+    this.#parts.onGap({ cluster: this.#options.cluster, cause, started_at, ended_at, estimate, detail });
+  }
+
+  async #keepCompany(url: string, queue: string, signal: AbortSignal): Promise<void> {
+    const { cluster, controlExchange } = this.#options;
+    const { diagnostics, log } = this.#parts;
+    const onWoken = (failure: unknown): void => {
+      if (signal.aborted) return;
+      if (failure !== null)
+        log.warn(
+          { cluster, reason: reasonOf(failure) },
+          'the workers could not be woken: each shows up with its next event',
+        );
+      diagnostics.emit('receiver:ready', { cluster, url: redactUrl(url), queue });
+    };
+    const onBlocked = (reason: string | null): void => {
+      if (this.#status.blocked === reason) return;
+      this.#status = { ...this.#status, blocked: reason };
+      diagnostics.emit('receiver:blocked', { cluster, reason });
+    };
+    await wakeWorkers(url, this.#options, { controlExchange, onWoken, onBlocked }, signal);
+  }
+
+  /** A timer that comes late by more than a message lives in a guest's queue tells that this process did not read meanwhile. */
+  #watchClock(): NodeJS.Timeout {
+    const { queueTtl } = this.#options;
+    let last = performance.now();
+    return setInterval(() => {
+      const stood = (performance.now() - last) / 1000;
+      last = performance.now();
+      if (stood <= queueTtl) return;
+      const at = now();
+      this.#gap(
+        'ttl',
+        at - stood,
+        at,
+        `this process stood still for ${stood.toFixed(1)} s, and the queue keeps a message for ${queueTtl} s`,
+      );
+    }, CLOCK_CHECK * 1000);
+  }
+}
