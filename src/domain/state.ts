@@ -1,45 +1,62 @@
-/** The whole in-memory state of the clusters that are watched, and the one function that changes it. */
+/** Everything that was folded so far, of all clusters that are watched, and the one function that changes it. */
+import { createCelery } from './celery.ts';
 import type { JournalEntry, Position } from './event.ts';
-import type { Task } from './task.ts';
-import type { Worker } from './worker.ts';
+import { createState, endRestore, type Limits, restoreTask, restoreWorker, type State } from './memory.ts';
+import type { Change, Reducer } from './reducer.ts';
+import { TimeOrder } from './time-order.ts';
 
-/** The record that an event changed (its present content, not a copy), or null when it changed none. */
-export type Change = Task | Worker | null;
+export type { Change, Limits, State };
+export { restoreTask, restoreWorker };
 
-/** One cluster. */
-export interface State {
-  readonly cluster: string;
-  readonly tasks: Map<string, Task>;
-  readonly workers: Map<string, Worker>;
-  /** Every task name ever seen. */
-  readonly task_types: Set<string>;
-  /** Events folded, of whatever type. */
-  event_count: number;
-  /** `task-received` events folded. */
-  task_count: number;
-  /** The monitor's own Lamport clock, as Celery's receiver keeps it. */
-  clock: number;
-  /** Tasks that were dropped from memory while they had not ended. */
-  evicted_active: number;
-  /** True once some task that the database may know is not in memory. */
-  forgetful: boolean;
+/** The reducers there are. `celery`: what Celery's own monitor would show, its faults included. */
+export type FoldName = 'celery';
+
+export interface FoldOptions {
+  /** @default 'celery' */
+  readonly fold?: FoldName;
+  /** See `CeleryOptions.localize`. */
+  readonly localize?: boolean;
+  /**
+   * Keep Celery's order of tasks by time, `State.timeOrder`: some 100 bytes for each of the last `maxTasks` × 4 task events.
+   * @default false
+   */
+  readonly timeOrder?: boolean;
 }
 
-export interface Limits {
-  /** At most so many tasks of a cluster in memory: finished ones go first, oldest first. */
-  readonly maxTasks: number;
-  readonly maxWorkers: number;
-}
-
-/** Everything folded so far, and up to which position of the journal. */
 export interface Clusters {
+  /** Up to which place of the journal. */
   position: Position;
   readonly limits: Limits;
   readonly byName: Map<string, State>;
+  readonly reducer: Reducer;
+  readonly keepsTimeOrder: boolean;
 }
 
-export declare function createClusters(limits: Limits): Clusters;
+export function createClusters(limits: Limits, options: FoldOptions = {}): Clusters {
+  return {
+    position: 0,
+    limits,
+    byName: new Map(),
+    reducer: createCelery({ localize: options.localize }),
+    keepsTimeOrder: options.timeOrder ?? false,
+  };
+}
+
 /** The state of a cluster; an empty one the first time. */
-export declare function stateOf(clusters: Clusters, cluster: string): State;
-/** Folds one entry. Pure and deterministic but for the records it changes: no clock, no randomness, no IO. */
-export declare function fold(clusters: Clusters, entry: JournalEntry): Change;
+export function stateOf(clusters: Clusters, cluster: string): State {
+  let state = clusters.byName.get(cluster);
+  if (!state) {
+    const { limits, keepsTimeOrder } = clusters;
+    state = createState(cluster, limits, keepsTimeOrder ? new TimeOrder(limits.maxTasks) : null);
+    clusters.byName.set(cluster, state);
+  }
+  return state;
+}
+
+/** Folds one entry. Pure and deterministic but for the records it changes: no clock, no randomness, no IO. Never throws. */
+export function fold(clusters: Clusters, entry: JournalEntry): Change {
+  clusters.position = entry.position;
+  const state = stateOf(clusters, entry.cluster);
+  endRestore(state);
+  return clusters.reducer.fold(state, entry.event, entry.local_received);
+}

@@ -1,5 +1,6 @@
 /** The record of one task: what the events said of it, in Celery's names. */
 import type { Json, Seconds } from './event.ts';
+import { PENDING, READY_STATES } from './states.ts';
 
 /**
  * One task. Fields and their meaning are those of `celery.events.state.Task` (Celery 5.2); times are epoch seconds.
@@ -49,4 +50,51 @@ export interface Task {
   children: Set<string> | null;
   /** Every other field of its events; null when there are none. */
   extra: Record<string, Json> | null;
+}
+
+/** A task of which nothing is known yet, with Celery's defaults. All fields in one literal: one hidden class for all tasks. */
+export function createTask(uuid: string): Task {
+  return {
+    kind: 'task',
+    uuid,
+    name: null,
+    state: PENDING,
+    sent: null,
+    received: null,
+    started: null,
+    succeeded: null,
+    failed: null,
+    retried: null,
+    revoked: null,
+    rejected: null,
+    args: null,
+    kwargs: null,
+    result: null,
+    exception: null,
+    traceback: null,
+    eta: null,
+    expires: null,
+    retries: null,
+    runtime: null,
+    timestamp: null,
+    clock: 0,
+    exchange: null,
+    routing_key: null,
+    root_id: null,
+    parent_id: null,
+    client: null,
+    worker: null,
+    children: null,
+    extra: null,
+  };
+}
+
+/** The names under which `extra` may hold a value that does not fit the field of that name. */
+export const TASK_FIELDS: ReadonlySet<string> = new Set(
+  Object.keys(createTask('')).filter((field) => field !== 'kind' && field !== 'extra' && field !== 'children'),
+);
+
+/** True when the task has ended, as far as its events tell. */
+export function isReady(task: Task): boolean {
+  return READY_STATES.has(task.state);
 }

@@ -21,3 +21,67 @@ export interface Worker {
   /** Every other field of its events; null when there are none. */
   extra: Record<string, Json> | null;
 }
+
+/** `freq` of a worker that has not told it: Celery's default, in seconds. */
+const DEFAULT_FREQ: Seconds = 60;
+
+/** A heartbeat is missing when it is later than this many times `freq` (Celery's `HEARTBEAT_EXPIRE_WINDOW`, 200 %). */
+const EXPIRE_WINDOW = 2;
+
+const MAX_HEARTBEATS = 4;
+
+/** A worker of which nothing is known yet, with Celery's defaults. All fields in one literal: one hidden class for all. */
+export function createWorker(hostname: string): Worker {
+  return {
+    kind: 'worker',
+    hostname,
+    pid: null,
+    freq: DEFAULT_FREQ,
+    heartbeats: [],
+    clock: 0,
+    active: null,
+    processed: null,
+    loadavg: null,
+    sw_ident: null,
+    sw_ver: null,
+    sw_sys: null,
+    extra: null,
+  };
+}
+
+/** The names under which `extra` may hold a value that does not fit the field of that name. */
+export const WORKER_FIELDS: ReadonlySet<string> = new Set(
+  Object.keys(createWorker('')).filter((field) => field !== 'kind' && field !== 'extra'),
+);
+
+/**
+ * Adds a sign of life. When four are held the first is dropped, even if the new one is older than the rest
+ * (`Worker.event` in celery/events/state.py).
+ */
+export function addHeartbeat(worker: Worker, time: Seconds): void {
+  const { heartbeats } = worker;
+  if (heartbeats.length >= MAX_HEARTBEATS) heartbeats.shift();
+  let i = heartbeats.length;
+  heartbeats.push(time);
+  for (; i > 0 && time < (heartbeats[i - 1] as Seconds); i--) heartbeats[i] = heartbeats[i - 1] as Seconds;
+  heartbeats[i] = time;
+}
+
+/** Epoch seconds from which the worker counts as lost; null when it has no heartbeats. */
+export function heartbeatExpires(worker: Worker): Seconds | null {
+  const last = worker.heartbeats.at(-1);
+  return last === undefined ? null : last + (worker.freq ?? DEFAULT_FREQ) * EXPIRE_WINDOW;
+}
+
+/** @param now epoch seconds */
+export function isAlive(worker: Worker, now: Seconds): boolean {
+  const expires = heartbeatExpires(worker);
+  return expires !== null && now < expires;
+}
+
+export type WorkerStatus = 'ONLINE' | 'OFFLINE';
+
+/** Celery's `status_string`. @param now epoch seconds */
+export function statusOf(worker: Worker, now: Seconds): WorkerStatus {
+  return isAlive(worker, now) ? 'ONLINE' : 'OFFLINE';
+}

@@ -1,0 +1,85 @@
+/** Celery's order of tasks by time (`State._taskheap` and `tasks_by_time` in celery/events/state.py): an observer of the fold. */
+import { compareCodePoints } from './code-points.ts';
+import type { Json } from './event.ts';
+import type { Task } from './task.ts';
+
+/** One event of a task. */
+interface Entry {
+  readonly clock: Json;
+  readonly timestamp: Json;
+  /** Node name of the client that sent it, or the worker's `hostname.pid` at that moment. */
+  readonly id: string;
+  readonly task: Task;
+}
+
+/** Celery's `heap_multiplier`: the events of a usual life. */
+const EVENTS_PER_TASK = 4;
+
+export class TimeOrder {
+  readonly #maxEntries: number;
+  /** Oldest first, from `#first` on. */
+  #entries: (Entry | undefined)[] = [];
+  #first = 0;
+
+  /** @param maxTasks Celery's `max_tasks_in_memory`: four times as many events are kept, the latest in this order. */
+  constructor(maxTasks: number) {
+    this.#maxEntries = maxTasks * EVENTS_PER_TASK;
+  }
+
+  add(clock: Json, timestamp: Json, id: string, task: Task): void {
+    const entry = { clock, timestamp, id, task };
+    // Celery drops the first entry before it looks for the place of the new one.
+    if (this.#entries.length - this.#first >= this.#maxEntries) this.#dropFirst();
+    const last = this.#entries.at(-1);
+    if (last === undefined || isBefore(last, entry)) {
+      this.#entries.push(entry);
+      return;
+    }
+    let low = this.#first;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(entry, this.#entries[middle] as Entry)) high = middle;
+      else low = middle + 1;
+    }
+    this.#entries.splice(low, 0, entry);
+  }
+
+  /**
+   * The uuids of the tasks in memory, each once: newest first, or oldest first where `reverse` is false.
+   * `limit` counts events, not tasks, as Celery's does.
+   */
+  tasksByTime(
+    tasks: ReadonlyMap<string, Task>,
+    options: { readonly limit?: number; readonly reverse?: boolean } = {},
+  ): string[] {
+    const { limit = Number.POSITIVE_INFINITY, reverse = true } = options;
+    const seen = new Set<string>();
+    const count = this.#entries.length - this.#first;
+    for (let n = 0; n < count && n < limit; n++) {
+      const { task } = this.#entries[reverse ? this.#entries.length - 1 - n : this.#first + n] as Entry;
+      if (tasks.get(task.uuid) === task) seen.add(task.uuid);
+    }
+    return [...seen];
+  }
+
+  #dropFirst(): void {
+    this.#entries[this.#first++] = undefined;
+    if (this.#first <= this.#maxEntries) return;
+    this.#entries.splice(0, this.#first);
+    this.#first = 0;
+  }
+}
+
+/**
+ * `timetuple.__lt__` in kombu/clocks.py: by clock, equal clocks by id; without a clock by time. Not transitive, so the
+ * order depends on how entries are inserted. Where Celery cannot compare and raises, neither is before the other.
+ */
+function isBefore(a: Entry, b: Entry): boolean {
+  if (!a.clock || !b.clock) return isLess(a.timestamp, b.timestamp);
+  return a.clock === b.clock ? compareCodePoints(a.id, b.id) < 0 : isLess(a.clock, b.clock);
+}
+
+function isLess(a: Json, b: Json): boolean {
+  return typeof a === typeof b && a !== null && b !== null && a < b;
+}
