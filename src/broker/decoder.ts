@@ -64,13 +64,14 @@ function elementsOf(body: Parsed): Parsed | Parsed[] {
   return body.value.map((value: Json) => ({ value, text: JSON.stringify(value) }));
 }
 
-function isEvent(value: Json): value is Event {
+export function isEvent(value: Json): value is Event {
   return (
     typeof value === 'object' && value !== null && !Array.isArray(value) && typeof (value as Event).type === 'string'
   );
 }
 
-function notAnEvent(value: Json): string {
+/** What a value is that is no event, and what was expected. */
+export function notAnEvent(value: Json): string {
   const expected = 'expected an event: an object with a string "type"';
   if (value === null) return `null; ${expected}`;
   if (Array.isArray(value)) return `a list; ${expected}`;

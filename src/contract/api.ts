@@ -4,15 +4,17 @@ import { z } from 'zod';
 const counts = z.record(z.string(), z.number().int());
 
 /** How one broker is being listened to. */
-export const receiverStatus = z.strictObject({
+export const receiverRecord = z.strictObject({
   cluster: z.string(),
+  /** No broker is behind it. */
+  simulated: z.boolean(),
   connected: z.boolean(),
-  /** Without the password; null before the first attempt and for a simulated cluster. */
-  url: z.string().nullable(),
+  /** Without the password. */
+  url: z.string(),
   queue: z.string().nullable(),
-  mode: z.enum(['guest', 'durable', 'simulated']),
+  mode: z.enum(['guest', 'durable']),
   /** Since when it has been connected, or not connected. */
-  since: z.number().nullable(),
+  since: z.number(),
   /** Why the broker does not take what we publish; null while it does. */
   blocked: z.string().nullable(),
   last_delivery: z.number().nullable(),
@@ -48,7 +50,7 @@ export const clusterAnswer = z.strictObject({
   /** Tasks in memory by state, of all clusters. */
   tasks: counts,
   clusters: z.array(clusterStatus),
-  receivers: z.array(receiverStatus),
+  receivers: z.array(receiverRecord),
   /** Counted since the start of this process. */
   since_start: z.strictObject({
     events: z.number().int(),
@@ -80,6 +82,6 @@ export const api = {
   'GET /readyz': { response: readyAnswer },
 } as const;
 
-export type ReceiverStatus = z.output<typeof receiverStatus>;
+export type ReceiverRecord = z.output<typeof receiverRecord>;
 export type ClusterAnswer = z.output<typeof clusterAnswer>;
 export type ReadyAnswer = z.output<typeof readyAnswer>;

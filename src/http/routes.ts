@@ -1,9 +1,10 @@
 /** The HTTP API: routes of `contract/api.ts` bound to the state. Every answer, errors too, is JSON. */
 import { Hono } from 'hono';
-import type { ClusterAnswer, ReadyAnswer, ReceiverStatus } from '../contract/api.ts';
+import type { ReceiverStatus } from '../broker/receiver.ts';
+import type { ClusterAnswer, ReadyAnswer, ReceiverRecord } from '../contract/api.ts';
 import type { Seconds } from '../domain/event.ts';
 import type { Clusters, State } from '../domain/state.ts';
-import { isAlive } from '../domain/worker.ts';
+import { statusOf } from '../domain/worker.ts';
 import type { Activity } from '../live/activity.ts';
 import type { Logger } from '../log.ts';
 
@@ -71,7 +72,7 @@ export function clusterAnswer({ version, simulated, clusters, activity, receiver
     workers: sum(each.map(({ workers }) => workers)),
     tasks: sum(each.map(({ tasks }) => tasks)),
     clusters: each,
-    receivers: [...receivers()],
+    receivers: receivers().map(toReceiverRecord),
     since_start: {
       events: activity.events,
       duplicates: activity.duplicates,
@@ -83,9 +84,13 @@ export function clusterAnswer({ version, simulated, clusters, activity, receiver
   };
 }
 
+function toReceiverRecord({ lastDelivery, existed: _, ...status }: ReceiverStatus): ReceiverRecord {
+  return { ...status, last_delivery: lastDelivery };
+}
+
 function workersByStatus({ workers }: State, now: Seconds): Counts {
   let online = 0;
-  for (const worker of workers.values()) if (isAlive(worker, now)) online += 1;
+  for (const worker of workers.values()) if (statusOf(worker, now) === 'ONLINE') online += 1;
   return { ONLINE: online, OFFLINE: workers.size - online };
 }
 

@@ -8,7 +8,7 @@ import { toTaskRecord, toWorkerRecord, type WorkerRecord } from '../contract/rec
 import type { Position, Seconds } from '../domain/event.ts';
 import type { Change, Clusters } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import { isAlive, type Worker } from '../domain/worker.ts';
+import { statusOf, type Worker } from '../domain/worker.ts';
 
 export interface HubOptions {
   readonly version: string;
@@ -149,7 +149,7 @@ export class Hub implements AsyncDisposable {
   }
 
   #look(worker: Worker, now: Seconds): WorkerRecord['status'] {
-    const status = isAlive(worker, now) ? 'ONLINE' : 'OFFLINE';
+    const status = statusOf(worker, now);
     this.#statuses.set(worker, status);
     return status;
   }

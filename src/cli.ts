@@ -1,0 +1,134 @@
+#!/usr/bin/env node
+/** The `celerycam` program: arguments → one command, signals → an orderly stop, errors → sentences and exit codes. */
+import { Command, CommanderError } from 'commander';
+import { addOptions } from './commands/options.ts';
+import { type Flags, loadConfig } from './config.ts';
+import { MonitorError, reasonOf, redactUrl } from './errors.ts';
+import { createLog } from './log.ts';
+import type { OptionGroup } from './options.ts';
+import { isAbort } from './runtime.ts';
+import { VERSION } from './version.ts';
+
+/** Seconds within which everything has to be closed after the first signal. */
+const DEADLINE = 30;
+
+const EVERYTHING: readonly OptionGroup[] = ['Broker', 'Database', 'Camera and retention', 'Memory', 'HTTP', 'Logging'];
+const BROKER: readonly OptionGroup[] = ['Broker', 'Memory', 'Logging'];
+const DATABASE: readonly OptionGroup[] = ['Database', 'Logging'];
+const DOCTOR: readonly OptionGroup[] = ['Broker', 'Database', 'Logging'];
+
+function createProgram(): Command {
+  const program = new Command('celerycam')
+    .description('Records what a Celery cluster does, and shows it: live, now and at any moment in the past.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this; after a command: its options')
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns || 110, 130) })
+    .showSuggestionAfterError()
+    .exitOverride();
+
+  const run = subcommand(program, 'run', EVERYTHING, 'Record and serve; this is what happens without a command');
+  run.action(async (flags: Flags) => {
+    const config = loadConfig(flags, process.env);
+    const { run } = await import('./app.ts');
+    await run(config, createLog(config.log), interruption());
+  });
+
+  subcommand(program, 'dump', BROKER, 'Print events as they come, one JSON object per message and line').action(
+    async (flags: Flags) => {
+      const config = loadConfig(flags, process.env, BROKER);
+      const { dump } = await import('./commands/dump.ts');
+      await dump(config, createLog(config.log), interruption());
+    },
+  );
+
+  program
+    .command('replay')
+    .summary('Fold a file of dumped events, and print the state that they lead to')
+    .description('Folds what `celerycam dump` printed, without broker or database, and prints the state it leads to.')
+    .argument('<file>', 'file of JSON lines; - for standard input')
+    .option('--json', 'print everything as one JSON object instead of a summary')
+    .option('--fold <name>', 'how events become state: celery', 'celery')
+    .option('--max-tasks <n>', 'tasks in memory at most; more than that are dropped, finished ones first', '1000000')
+    .action(async (file: string, flags: Flags) => {
+      const { replay, replayOptions } = await import('./commands/replay.ts');
+      await replay(file, replayOptions(flags));
+    });
+
+  const migrate = program.command('migrate').description('Set up the database, take that back, or tell how it stands');
+  for (const [name, summary] of [
+    ['up', 'Apply what is missing (`run` does this by itself)'],
+    ['down', 'Take back the newest migration, and lose what its tables hold'],
+    ['status', 'Tell what is applied and what is not'],
+  ] as const) {
+    const command = subcommand(migrate, name, DATABASE, summary);
+    if (name === 'down') command.option('--all', 'take back every migration: nothing remains');
+    command.action(async (flags: Flags) => {
+      const config = loadConfig(flags, process.env, DATABASE);
+      const { migrate } = await import('./commands/migrate.ts');
+      await migrate(config, createLog(config.log), name, flags['all'] === true);
+    });
+  }
+
+  return program;
+}
+
+/** A command with options of the table; its help ends in examples where there are some. */
+function subcommand(parent: Command, name: string, groups: readonly OptionGroup[], summary: string): Command {
+  const command = parent
+    .command(name, { isDefault: name === 'run' })
+    .description(`${summary}.`)
+    .summary(summary);
+  addOptions(command, groups);
+  const examples = EXAMPLES[name];
+  if (examples) command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`);
+  return command;
+}
+
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  run: [
+    '$ celerycam                                          # Celery’s default broker, or a simulated cluster',
+    '$ celerycam --broker amqp://user:pass@rabbit:5672//  # guest mode: nothing is left behind in the broker',
+    '$ celerycam --queue celerycam --database postgres://user:pass@db/monitor   # durable mode: no event is lost',
+    '$ celerycam --broker eu=amqp://eu-rabbit// --broker us=amqp://us-rabbit//  # two clusters',
+    '',
+    'Each option may also be given as a variable (--max-tasks: CELERYCAM_MAX_TASKS) or in the file of --config.',
+    'CELERY_BROKER_URL and DATABASE_URL are understood as well.',
+  ],
+  dump: ['$ celerycam dump --broker amqp://rabbit// > events.jsonl', '$ celerycam dump | celerycam replay -'],
+};
+
+/** Aborts at the first SIGINT or SIGTERM. A second one, or the deadline, ends the process at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    const giveUp = (): void => {
+      process.stderr.write(`celerycam: not everything could be closed within ${DEADLINE} seconds\n`);
+      process.exit(1);
+    };
+    setTimeout(giveUp, DEADLINE * 1000).unref();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return controller.signal;
+}
+
+/** 0: done; 1: failed; 2: asked wrongly. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isAbort(error)) return 0;
+  const message = error instanceof MonitorError ? error.message : redactUrl(reasonOf(error));
+  process.stderr.write(`celerycam: ${message}\n`);
+  if (!(error instanceof MonitorError) && process.env['DEBUG']) process.stderr.write(`${(error as Error).stack}\n`);
+  return MonitorError.is(error, 'CONFIG_INVALID') ? 2 : 1;
+}
+
+// `celerycam dump | head` ends quietly when head has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,52 @@
+"""The Celery app of the integration tests: one task for each way to end."""
+import os
+import time
+
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject
+
+app = Celery("app", broker=os.environ["BROKER_URL"], backend=f"file://{os.environ['RESULTS_DIR']}")
+app.conf.update(task_send_sent_event=True, task_track_started=True, worker_hijack_root_logger=False)
+
+
+@app.task
+def add(x, y):
+    return x + y
+
+
+@app.task
+def total(numbers):
+    return sum(numbers)
+
+
+@app.task
+def fail(reason, *, loud=False):
+    raise ValueError(reason)
+
+
+@app.task(bind=True)
+def second_try(self: Task):
+    if self.request.retries == 0:
+        raise self.retry(countdown=0.1, exc=ConnectionError("not yet"))
+    return "at last"
+
+
+@app.task
+def sleep(seconds):
+    time.sleep(seconds)
+
+
+@app.task(acks_late=True)
+def reject():
+    raise Reject("not for me", requeue=False)
+
+
+@app.task
+def ignore():
+    raise Ignore()
+
+
+@app.task(bind=True)
+def progress(self: Task):
+    self.send_event("task-progress", percent=50)
+    return "done"
