@@ -1,0 +1,145 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { ReceiverStatus } from '../../src/broker/receiver.ts';
+import { clusterAnswer, errorAnswer, readyAnswer } from '../../src/contract/api.ts';
+import { createDiagnostics, type Diagnostics } from '../../src/diagnostics.ts';
+import type { ReceivedEvent } from '../../src/domain/event.ts';
+import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
+import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
+import { Activity } from '../../src/live/activity.ts';
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const receiver: ReceiverStatus = {
+  cluster: 'c',
+  simulated: false,
+  connected: true,
+  url: 'amqp://guest:***@localhost:5672/%2F',
+  queue: 'q',
+  mode: 'guest',
+  since: 900,
+  blocked: null,
+  lastDelivery: null,
+  received: 0,
+  error: null,
+  existed: null,
+};
+
+let now: number;
+let clusters: Clusters;
+let diagnostics: Diagnostics;
+let activity: Activity;
+let receivers: ReceiverStatus[];
+
+beforeEach(() => {
+  now = 1000;
+  clusters = createClusters({ maxTasks: 1000, maxWorkers: 10 });
+  diagnostics = createDiagnostics();
+  activity = new Activity(diagnostics, () => now);
+  receivers = [receiver];
+});
+
+function ask(path: string, change: Partial<ApiSources> = {}): Promise<Response> {
+  const sources = { version: '1', simulated: false, clusters, activity, clock: () => now, log: silent };
+  return Promise.resolve(createRoutes({ ...sources, receivers: () => receivers, ...change }).request(path));
+}
+
+function folded(...events: { type: string; [field: string]: string | number }[]): void {
+  for (const event of events) {
+    const position = clusters.position + 1;
+    const whole = { hostname: 'w@h', timestamp: now, clock: position, pid: 1, utcoffset: 0, ...event };
+    fold(clusters, { position, cluster: 'c', local_received: now, event: whole });
+  }
+}
+
+function appended(events: number): void {
+  diagnostics.emit('journal:appended', { events, deadLetters: 1, duplicates: 2, position: 1 });
+}
+
+describe('GET /api/cluster', () => {
+  test('before anything happened', async () => {
+    const answer = clusterAnswer.parse(await (await ask('/api/cluster')).json());
+    expect(answer).toMatchObject({ position: 0, lag: null, clusters: [], last_shutter: null, recording_error: null });
+  });
+
+  test('counts by state and status, by cluster and in all', async () => {
+    folded(
+      { type: 'worker-heartbeat', freq: 2 },
+      { type: 'worker-heartbeat', hostname: 'old@h', freq: 2 },
+      { type: 'task-received', uuid: 'a', name: 'n' },
+      { type: 'task-received', uuid: 'b', name: 'n' },
+      { type: 'task-succeeded', uuid: 'b', result: '1' },
+    );
+    now += 3;
+    folded({ type: 'worker-heartbeat', freq: 2 });
+    now += 3;
+    const answer = clusterAnswer.parse(await (await ask('/api/cluster')).json());
+    expect(answer.workers).toEqual({ ONLINE: 1, OFFLINE: 1 });
+    expect(answer.tasks).toEqual({ RECEIVED: 1, SUCCESS: 1 });
+    expect(answer).toMatchObject({ position: 6, clusters: [{ cluster: 'c', event_count: 6, task_count: 2 }] });
+    expect(answer.receivers).toMatchObject([{ cluster: 'c', last_delivery: null, mode: 'guest' }]);
+  });
+
+  test('rates, lag, counts since the start and the last shutter', async () => {
+    for (let second = 0; second < 10; second++) {
+      appended(30);
+      now += 1;
+    }
+    activity.recorded([{ event: { type: 'x', timestamp: now - 2 } } as unknown as ReceivedEvent]);
+    const picture = { snapshot: 3, position: 9, tasks: 1, workers: 2, seconds: 0.5 };
+    diagnostics.emit('camera:shutter', picture);
+    const answer = clusterAnswer.parse(await (await ask('/api/cluster')).json());
+    expect(answer.events_per_second).toEqual({ now: 30, minute: 30 });
+    expect(answer.lag).toBe(2);
+    expect(answer.since_start).toEqual({ events: 300, duplicates: 20, dead_letters: 10, gaps: 0 });
+    expect(answer.last_shutter).toEqual({ at: now, ...picture });
+    now += 120;
+    expect(activity.rates()).toEqual({ now: 0, minute: 0 });
+  });
+});
+
+describe('GET /readyz', () => {
+  test('200 while it consumes and records', async () => {
+    const response = await ask('/readyz');
+    expect([response.status, readyAnswer.parse(await response.json())]).toEqual([200, { ready: true, reasons: [] }]);
+  });
+
+  test('503 with the reasons otherwise, until it is mended', async () => {
+    receivers = [receiver, { ...receiver, cluster: 'd', connected: false, error: 'no broker answers' }];
+    diagnostics.emit('journal:failed', { reason: 'the database is full', retryIn: 1 });
+    const response = await ask('/readyz');
+    expect(response.status).toBe(503);
+    expect(readyAnswer.parse(await response.json()).reasons).toEqual([
+      'not consuming from d: no broker answers',
+      'not recording: the database is full',
+    ]);
+    receivers = [receiver];
+    appended(1);
+    expect((await ask('/readyz')).status).toBe(200);
+  });
+});
+
+test('GET /healthz', async () => expect(await (await ask('/healthz')).json()).toEqual({ ok: true }));
+
+test('GET / is a page; a simulated cluster says so; nothing in it is taken for markup', async () => {
+  receivers = [{ ...receiver, connected: false, error: '<script>' }];
+  const page = await (await ask('/', { simulated: true })).text();
+  expect(page).toContain('Simulated cluster');
+  expect(page).not.toContain('<script>');
+  expect(await (await ask('/')).text()).not.toContain('Simulated cluster');
+});
+
+test('errors are JSON too', async () => {
+  const response = await ask('/nowhere');
+  expect([response.status, errorAnswer.parse(await response.json())]).toEqual([
+    404,
+    { error: 'there is nothing at /nowhere' },
+  ]);
+  const broken = await ask('/api/cluster', {
+    clock: () => {
+      throw new Error('secret');
+    },
+  });
+  expect([broken.status, errorAnswer.parse(await broken.json()).error]).toEqual([
+    500,
+    expect.not.stringContaining('secret'),
+  ]);
+});

@@ -1,0 +1,195 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { WebSocket } from 'ws';
+import { type FeedMessage, feedMessage } from '../../src/contract/feed.ts';
+import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
+import { HUB_DEFAULTS, Hub, type HubOptions } from '../../src/live/hub.ts';
+
+/** As much of a WebSocket as the hub uses. */
+class FakeSocket extends EventEmitter {
+  readonly OPEN = 1;
+  readyState = 1;
+  bufferedAmount = 0;
+  pings = 0;
+  closed: [number, string] | null = null;
+  readonly frames: Buffer[] = [];
+
+  get messages(): FeedMessage[] {
+    return this.frames.map((frame) => feedMessage.parse(JSON.parse(frame.toString())));
+  }
+  send(frame: Buffer): void {
+    this.frames.push(frame);
+  }
+  ping(): void {
+    this.pings += 1;
+  }
+  close(code: number, reason: string): void {
+    this.closed = [code, reason];
+    this.terminate();
+  }
+  terminate(): void {
+    this.readyState = 3;
+    this.emit('close');
+  }
+}
+
+let clusters: Clusters;
+let now: number;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  clusters = createClusters({ maxTasks: 1000, maxWorkers: 10 });
+  now = 1000;
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function createHub(options: Partial<HubOptions> = {}): Hub {
+  return new Hub(clusters, () => now, { version: '1', epoch: 'e', simulated: false, ...HUB_DEFAULTS, ...options });
+}
+
+function attach(hub: Hub): FakeSocket {
+  const socket = new FakeSocket();
+  hub.attach(socket as unknown as WebSocket);
+  return socket;
+}
+
+/** One event through fold and hub, as the pipeline does it. */
+function record(hub: Hub, event: { type: string; [field: string]: string | number }): void {
+  const position = clusters.position + 1;
+  const common = { hostname: 'w@h', timestamp: now, clock: position, pid: 1, utcoffset: 0 };
+  hub.expose('c', fold(clusters, { position, cluster: 'c', local_received: now, event: { ...common, ...event } }));
+  hub.publish(position);
+}
+
+describe('changes', () => {
+  test('a client hears the position it starts from, then what changed after it, once for many events', () => {
+    const hub = createHub();
+    record(hub, { type: 'task-received', uuid: 'before', name: 'n' });
+    const socket = attach(hub);
+    expect(socket.messages).toEqual([
+      { type: 'hello', version: '1', epoch: 'e', position: 1, clusters: ['c'], simulated: false },
+    ]);
+    record(hub, { type: 'task-received', uuid: 'a', name: 'n' });
+    record(hub, { type: 'task-started', uuid: 'a' });
+    record(hub, { type: 'worker-heartbeat', freq: 2 });
+    expect(socket.frames).toHaveLength(1);
+    vi.advanceTimersByTime(HUB_DEFAULTS.coalesce * 1000);
+    const [, changes] = socket.messages;
+    expect(changes).toMatchObject({
+      type: 'changes',
+      from: 1,
+      to: 4,
+      tasks: [{ cluster: 'c', task_id: 'a', state: 'STARTED', name: 'n', worker: 'w@h', children: [] }],
+      workers: [{ cluster: 'c', hostname: 'w@h', status: 'ONLINE' }],
+    });
+  });
+
+  test('ranges follow each other without holes, also for a client that comes later', () => {
+    const hub = createHub();
+    const first = attach(hub);
+    record(hub, { type: 'task-received', uuid: 'a' });
+    const second = attach(hub);
+    record(hub, { type: 'task-received', uuid: 'b' });
+    hub.flush();
+    expect(first.messages.map((message) => ('to' in message ? [message.from, message.to] : message.position))).toEqual([
+      0,
+      [0, 1],
+      [1, 2],
+    ]);
+    expect(second.messages.map((message) => ('to' in message ? [message.from, message.to] : message.position))).toEqual(
+      [1, [1, 2]],
+    );
+  });
+
+  test('all clients get the same bytes, put together once', () => {
+    const hub = createHub();
+    const sockets = [attach(hub), attach(hub)];
+    record(hub, { type: 'task-received', uuid: 'a' });
+    hub.flush();
+    expect(sockets[0]?.frames[1]).toBe(sockets[1]?.frames[1]);
+  });
+
+  test('a worker that falls silent is told of, without any event', () => {
+    const hub = createHub({ tick: 1 });
+    const socket = attach(hub);
+    record(hub, { type: 'worker-heartbeat', freq: 2 });
+    hub.flush();
+    now += 5;
+    vi.advanceTimersByTime(1000);
+    expect(socket.messages.at(-1)).toMatchObject({ from: 1, to: 1, workers: [{ hostname: 'w@h', status: 'OFFLINE' }] });
+    const frames = socket.frames.length;
+    vi.advanceTimersByTime(5000);
+    expect(socket.frames).toHaveLength(frames);
+  });
+});
+
+describe('a client that cannot keep up', () => {
+  test('is not buffered for; it is told what it missed as soon as it can take it', () => {
+    const hub = createHub({ maxBuffered: 100 });
+    const slow = attach(hub);
+    const fast = attach(hub);
+    slow.bufferedAmount = 101;
+    record(hub, { type: 'task-received', uuid: 'a' });
+    hub.flush();
+    record(hub, { type: 'task-received', uuid: 'b' });
+    hub.flush();
+    expect(slow.frames).toHaveLength(1);
+    expect(fast.frames).toHaveLength(3);
+    slow.bufferedAmount = 0;
+    vi.advanceTimersByTime(1000);
+    expect(slow.messages.at(-1)).toEqual({ type: 'gap', from: 0, to: 2 });
+    record(hub, { type: 'task-received', uuid: 'c' });
+    hub.flush();
+    expect(slow.messages.at(-1)).toMatchObject({ type: 'changes', from: 2, to: 3 });
+  });
+
+  test('more than one message can hold is a gap for everybody', () => {
+    const hub = createHub({ maxRecords: 2 });
+    const socket = attach(hub);
+    for (const uuid of ['a', 'b', 'c']) record(hub, { type: 'task-received', uuid });
+    hub.flush();
+    expect(socket.messages.at(-1)).toEqual({ type: 'gap', from: 0, to: 3 });
+  });
+
+  test('is given up when it does not answer pings', () => {
+    const hub = createHub();
+    const dead = attach(hub);
+    const alive = attach(hub);
+    for (let i = 0; i < 60; i++) {
+      vi.advanceTimersByTime(1000);
+      alive.emit('pong');
+    }
+    expect(dead.pings).toBeGreaterThan(1);
+    expect(dead.readyState).toBe(3);
+    expect(hub.clients).toBe(1);
+  });
+});
+
+describe('the end', () => {
+  test('a client that talks is sent away with a reason', () => {
+    const socket = attach(createHub());
+    socket.emit('message', Buffer.from('hi'));
+    expect(socket.closed).toEqual([1008, 'this feed takes no messages from clients']);
+  });
+
+  test('shutting down sends what is left and says goodbye; twice is once', async () => {
+    const hub = createHub();
+    const socket = attach(hub);
+    record(hub, { type: 'task-received', uuid: 'a' });
+    await hub[Symbol.asyncDispose]();
+    await hub[Symbol.asyncDispose]();
+    expect(socket.messages.at(-1)).toMatchObject({ type: 'changes', to: 1 });
+    expect(socket.closed?.[0]).toBe(1001);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('nothing is kept or timed while nobody looks on', () => {
+    const hub = createHub();
+    attach(hub).terminate();
+    record(hub, { type: 'task-received', uuid: 'a' });
+    expect(vi.getTimerCount()).toBe(0);
+    expect(attach(hub).messages).toEqual([expect.objectContaining({ type: 'hello', position: 1 })]);
+  });
+});
