@@ -1,5 +1,4 @@
 /** The receiver against a real broker: both ways to join, and every way to lose it. */
-import { connect } from 'amqplib';
 import { describe, expect, test } from 'vitest';
 import { decode } from '../../src/broker/decoder.ts';
 import { acknowledge, type Delivery } from '../../src/broker/delivery.ts';
