@@ -97,9 +97,12 @@ export async function up(knex: Knex): Promise<void> {
       root_id text,
       parent_id text,
       client text,
+      -- uuids of the tasks that name, or once named, this one as parent_id, as far as they were in memory
+      children jsonb,
       -- as the event said them
       eta_sent text,
       expires_sent text,
+      -- whatever else its events said, and what does not fit a column under the name of that
       extra jsonb,
       -- Celery's word: it has ended
       ready boolean not null,
@@ -152,7 +155,7 @@ export async function up(knex: Knex): Promise<void> {
       select id, hostname, last_heartbeat from worker_states;
     create view djcelery_taskstate as
       select t.id, t.state, t.task_id, t.name, t.tstamp, t.args, t.kwargs, t.eta, t.expires,
-        coalesce(t.result, t.exception) as result, t.traceback, t.runtime,
+        coalesce(nullif(t.result, ''), t.exception) as result, t.traceback, t.runtime,
         case when t.retries between 0 and 2147483647 then t.retries::integer else 0 end as retries,
         t.hidden, w.id as worker_id
       from task_states t left join worker_states w on w.cluster = t.cluster and w.hostname = t.worker;

@@ -23,16 +23,32 @@ export function storableKey(text: string): string {
   return `${key.slice(0, LONGEST_KEY - 65).toWellFormed()}…${createHash('sha256').update(key).digest('hex')}`;
 }
 
-/** JSON for a `jsonb` column, at most 64 levels deep: what is deeper becomes `…`. Infinite numbers become text. */
-export function storableJson(json: Json, depth = 0): Json {
+/** The text of JSON for a `jsonb` column, marked; levels beyond 64 become `…`, infinite numbers text. */
+export function storableJson(json: Json): string {
+  if (isFlat(json)) {
+    const text = JSON.stringify(json);
+    // NUL and lone surrogates are escapes in JSON.
+    if (!text.includes('\\u')) return text;
+  }
+  return JSON.stringify(storable(json, 0));
+}
+
+function isFlat(json: Json): boolean {
+  if (typeof json !== 'object' || json === null) return false;
+  for (const part of Object.values(json)) {
+    if (typeof part === 'object' && part !== null) return false;
+    if (typeof part === 'number' && !Number.isFinite(part)) return false;
+  }
+  return true;
+}
+
+function storable(json: Json, depth: number): Json {
   if (typeof json === 'string') return storableText(json);
   if (typeof json === 'number') return Number.isFinite(json) ? json : `${json}`;
   if (typeof json !== 'object' || json === null) return json;
   if (depth >= 64) return '…';
-  if (Array.isArray(json)) return json.map((part: Json) => storableJson(part, depth + 1));
-  return Object.fromEntries(
-    Object.entries(json).map(([key, part]) => [storableText(key), storableJson(part, depth + 1)]),
-  );
+  if (Array.isArray(json)) return json.map((part: Json) => storable(part, depth + 1));
+  return Object.fromEntries(Object.entries(json).map(([key, part]) => [storableText(key), storable(part, depth + 1)]));
 }
 
 const SPECIAL = /[\\\t\n\r\0]/;

@@ -59,7 +59,7 @@ export function deadLetterLine(letter: DeadLetter): string {
     copyText(letter.routing_key),
     copyText(letter.content_type),
     copyText(letter.content_encoding),
-    copyText(JSON.stringify(storableJson(letter.headers))),
+    copyText(storableJson(letter.headers)),
     `\\\\x${Buffer.from(letter.body.buffer, letter.body.byteOffset, letter.body.byteLength).toString('hex')}`,
     copyText(letter.reason),
   ].join('\t')}\n`;

@@ -1,0 +1,270 @@
+/** Takes pictures of the state: knows what changed, when to release the shutter, and what was not written yet. */
+import { setImmediate } from 'node:timers/promises';
+import type { Diagnostics } from '../diagnostics.ts';
+import type { Position, Seconds } from '../domain/event.ts';
+import type { Change, Clusters, State } from '../domain/state.ts';
+import { PENDING, RECEIVED } from '../domain/states.ts';
+import type { Task } from '../domain/task.ts';
+import { statusOf, type Worker, type WorkerStatus } from '../domain/worker.ts';
+import { reasonOf } from '../errors.ts';
+import { createLock, isAbort, now, sleep } from '../runtime.ts';
+import type { Expiry } from '../store/cleanup.ts';
+import type { ClusterSummary, Picture } from '../store/picture.ts';
+import type { Snapshots } from '../store/snapshots.ts';
+import { type Bucket, createBucket } from './bucket.ts';
+
+export interface CameraOptions extends Expiry {
+  /** Seconds between shutters. */
+  readonly frequency: Seconds;
+  /** Shutters per second at most; null: as `frequency` says. */
+  readonly maxrate: number | null;
+  /** Seconds between cleanups. */
+  readonly cleanupFrequency: Seconds;
+}
+
+export interface CameraParts {
+  readonly clusters: Clusters;
+  readonly snapshots: Pick<Snapshots, 'begin' | 'save' | 'cleanup'>;
+  readonly diagnostics: Diagnostics;
+  /** Runs work while nothing is folded: whoever folds holds the same lock. */
+  readonly lock: <T>(work: () => Promise<T> | T) => Promise<T>;
+}
+
+/** What changed in a cluster since the last picture. */
+interface Exposed {
+  /** By uuid, so that one that memory has dropped meanwhile is found. */
+  readonly tasks: Map<string, Task>;
+  readonly workers: Set<Worker>;
+}
+
+type Statuses = ReadonlyMap<Worker, WorkerStatus>;
+
+/** A picture with what it makes true once it is in the database. */
+interface Captured {
+  readonly picture: Picture;
+  readonly statuses: ReadonlyMap<State, Statuses>;
+  readonly names: ReadonlyMap<State, number>;
+}
+
+/** Records captured before the event loop has its turn: some milliseconds. */
+const SLICE = 500;
+
+/** States of tasks counted one by one in a snapshot; senders may invent any number of them. */
+const MAX_STATES = 100;
+const OTHER_STATES = '…';
+
+/** django-celery's camera, with nothing lost: a shutter that fails or is refused is made up for by the next. */
+export class Camera implements AsyncDisposable {
+  readonly #options: CameraOptions;
+  readonly #parts: CameraParts;
+  readonly #bucket: Bucket;
+  readonly #alone = createLock();
+  #exposed = new Map<State, Exposed>();
+  /** What is being written: not in the database yet, and not exposed any more. */
+  #developing: ReadonlyMap<State, Exposed> = new Map();
+  /** The status that each worker has in the database. */
+  #statuses: ReadonlyMap<State, Statuses> = new Map();
+  /** How many of `task_types`, which only grows, are in the database. */
+  #names: ReadonlyMap<State, number> = new Map();
+  #position: Position;
+
+  constructor(options: CameraOptions, parts: CameraParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#bucket = createBucket(options.maxrate);
+    this.#position = parts.clusters.position;
+  }
+
+  /** Notes what an event changed. Called for each event, so it does next to nothing. */
+  expose(state: State, change: Change): void {
+    if (change === null) return;
+    const { tasks, workers } = this.#exposedOf(state);
+    if (change.kind === 'worker') {
+      workers.add(change);
+      return;
+    }
+    tasks.set(change.uuid, change);
+    // A task's event is a sign of life of its worker as well, …
+    const worker = change.worker === null ? undefined : state.workers.get(change.worker);
+    if (worker) workers.add(worker);
+    // … and one that comes to be known may be a new child. A retried task is its own parent.
+    if (change.parent_id !== null && (change.state === RECEIVED || change.state === PENDING)) {
+      const parent = state.tasks.get(change.parent_id);
+      if (parent) tasks.set(parent.uuid, parent);
+    }
+  }
+
+  /** A task that is not in the database as it is: memory may have dropped it, but it must not be taken from there. */
+  pending(state: State, uuid: string): Task | undefined {
+    return this.#exposed.get(state)?.tasks.get(uuid) ?? this.#developing.get(state)?.tasks.get(uuid);
+  }
+
+  /**
+   * Takes a picture of what changed and writes it; nothing changed, no picture. Never throws: on failure
+   * `camera:failed` is emitted and everything is kept for the next one. Resolves to whether all is in the database.
+   */
+  async shutter(): Promise<boolean> {
+    return this.#alone(() => this.#shutter());
+  }
+
+  /** Removes what has expired. Never throws; the next call goes on where this one stopped. */
+  async cleanup(signal?: AbortSignal): Promise<void> {
+    try {
+      this.#parts.diagnostics.emit('camera:cleanup', await this.#parts.snapshots.cleanup(this.#options, signal));
+    } catch (error) {
+      this.#parts.diagnostics.emit('camera:failed', { reason: `cleanup: ${reasonOf(error)}` });
+    }
+  }
+
+  /** Takes pictures until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const loops = [
+      this.#every(this.#options.frequency, signal, async () => {
+        if (this.#bucket.take(performance.now() / 1000)) await this.shutter();
+      }),
+      this.#every(this.#options.cleanupFrequency, signal, () => this.cleanup(signal)),
+    ];
+    await Promise.all(loops);
+  }
+
+  /** One last picture. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutter();
+  }
+
+  async #every(seconds: Seconds, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    let due = performance.now() / 1000;
+    try {
+      while (true) {
+        // Work that took longer than the interval delays the next turn and is not made up for.
+        due = Math.max(due + seconds, performance.now() / 1000);
+        await sleep(due - performance.now() / 1000, signal);
+        await work();
+      }
+    } catch (error) {
+      if (!isAbort(error)) throw error;
+    }
+  }
+
+  async #shutter(): Promise<boolean> {
+    const { diagnostics, snapshots, lock } = this.#parts;
+    const begun = performance.now();
+    try {
+      const captured = await lock(() => this.#capture());
+      if (!captured) return true;
+      const { picture, statuses, names } = captured;
+      const snapshot = await snapshots.save(picture);
+      this.#position = picture.position;
+      if (snapshot === null) {
+        // Another recorder has written the tasks. Workers change with time alone, so they are looked at again.
+        for (const exposed of this.#developing.values()) exposed.tasks.clear();
+        this.#keep();
+        return true;
+      }
+      this.#developing = new Map();
+      this.#statuses = statuses;
+      this.#names = names;
+      const { position, tasks, workers } = picture;
+      const seconds = (performance.now() - begun) / 1000;
+      diagnostics.emit('camera:shutter', { snapshot, position, tasks, workers, seconds });
+      return true;
+    } catch (error) {
+      this.#keep();
+      diagnostics.emit('camera:failed', { reason: reasonOf(error) });
+      return false;
+    }
+  }
+
+  /** Makes what was not written exposed again; what changed since stays so. */
+  #keep(): void {
+    for (const [state, { tasks, workers }] of this.#developing) {
+      const since = this.#exposed.get(state);
+      for (const [uuid, task] of since?.tasks ?? []) tasks.set(uuid, task);
+      for (const worker of since?.workers ?? []) workers.add(worker);
+      this.#exposed.set(state, { tasks, workers });
+    }
+    this.#developing = new Map();
+  }
+
+  /** Copies what changed into a picture; null when nothing did. Holds the lock, but not the event loop. */
+  async #capture(): Promise<Captured | null> {
+    const { clusters, snapshots } = this.#parts;
+    const states = [...clusters.byName.values()];
+    const takenAt = now();
+    const statuses = new Map(states.map((state) => [state, this.#exposeStatuses(state, takenAt)]));
+    if (this.#exposed.size === 0 && clusters.position === this.#position) return null;
+    this.#developing = this.#exposed;
+    this.#exposed = new Map();
+    const picture = snapshots.begin(takenAt, clusters.position);
+    for (const [state, { tasks, workers }] of this.#developing) {
+      for (const worker of workers) picture.addWorker(state, worker, statusOf(worker, takenAt));
+      let n = 0;
+      for (const task of tasks.values()) {
+        picture.addTask(state, task);
+        n += 1;
+        if (n % SLICE === 0) await setImmediate();
+      }
+    }
+    const names = new Map<State, number>();
+    for (const state of states) {
+      let n = 0;
+      const known = this.#names.get(state) ?? 0;
+      if (state.task_types.size > known) {
+        for (const name of state.task_types) {
+          if (n >= known) picture.addName(state, name);
+          n += 1;
+        }
+      }
+      names.set(state, state.task_types.size);
+      picture.addSummary(state, await summarise(state, takenAt));
+    }
+    return { picture, statuses, names };
+  }
+
+  /** A worker is lost by saying nothing: exposes those whose status has changed. Returns the statuses at `time`. */
+  #exposeStatuses(state: State, time: Seconds): Statuses {
+    const before = this.#statuses.get(state);
+    const after = new Map<Worker, WorkerStatus>();
+    const look = (worker: Worker): void => {
+      const status = statusOf(worker, time);
+      after.set(worker, status);
+      if (before?.get(worker) !== status) this.#exposedOf(state).workers.add(worker);
+    };
+    for (const worker of state.workers.values()) look(worker);
+    // One that memory has dropped must not stay ONLINE in the database.
+    for (const [worker, status] of before ?? []) if (status !== 'OFFLINE' && !after.has(worker)) look(worker);
+    return after;
+  }
+
+  #exposedOf(state: State): Exposed {
+    let exposed = this.#exposed.get(state);
+    if (!exposed) {
+      exposed = { tasks: new Map(), workers: new Set() };
+      this.#exposed.set(state, exposed);
+    }
+    return exposed;
+  }
+}
+
+async function summarise(state: State, time: Seconds): Promise<ClusterSummary> {
+  const tasks: Record<string, number> = Object.create(null);
+  let known = 0;
+  let n = 0;
+  for (const task of state.tasks.values()) {
+    let name = task.state;
+    if (tasks[name] === undefined) {
+      known += 1;
+      if (known > MAX_STATES) name = OTHER_STATES;
+    }
+    tasks[name] = (tasks[name] ?? 0) + 1;
+    n += 1;
+    if (n % 50_000 === 0) await setImmediate();
+  }
+  const workers: Record<string, number> = Object.create(null);
+  for (const worker of state.workers.values()) {
+    const status = statusOf(worker, time);
+    workers[status] = (workers[status] ?? 0) + 1;
+  }
+  const { event_count, task_count, clock, evicted_active } = state;
+  return { event_count, task_count, clock, evicted_active, tasks, workers };
+}

@@ -1,0 +1,97 @@
+/** Removes what has expired: rows of tasks by their state, as django-celery does, and history that nobody may ask for. */
+import type { Knex } from 'knex';
+import type { Seconds } from '../domain/event.ts';
+import { transaction } from '../postgres.ts';
+import { isoTime } from '../postgres-text.ts';
+import { TASK_VERSION, WORKER_VERSION } from './rows.ts';
+
+/** How long rows live, in seconds; null: for ever. */
+export interface Expiry {
+  /** SUCCESS. */
+  readonly expireSuccess: Seconds | null;
+  /** RETRY, FAILURE, REVOKED. */
+  readonly expireError: Seconds | null;
+  /** Every other state. django-celery keeps those it does not know, such as PROGRESS, for ever. */
+  readonly expirePending: Seconds | null;
+  /** Snapshots, versions that ended, and workers that have been OFFLINE all that time. */
+  readonly historyRetention: Seconds | null;
+}
+
+export interface Removed {
+  readonly tasks: number;
+  readonly workers: number;
+  /** Versions of tasks and workers. */
+  readonly history: number;
+  readonly snapshots: number;
+}
+
+/** Rows to a transaction, so that none holds its locks for long. */
+const CHUNK = 10_000;
+
+const PATIENCE: Seconds = 120;
+
+/** Removes what has expired at `time`. A task or worker that goes leaves its last version in the history. */
+export async function cleanup(db: Knex, expiry: Expiry, time: Seconds, signal?: AbortSignal): Promise<Removed> {
+  const inChunks = (statement: string): Promise<number> => repeat(db, statement, signal);
+  let tasks = 0;
+  const sets: readonly (readonly [Seconds | null, string])[] = [
+    [expiry.expireSuccess, `ready and state = 'SUCCESS'`],
+    [expiry.expireError, `ready and state in ('FAILURE', 'REVOKED')`],
+    [expiry.expireError, `not ready and state = 'RETRY'`],
+    [expiry.expirePending, `ready and state not in ('SUCCESS', 'FAILURE', 'REVOKED')`],
+    [expiry.expirePending, `not ready and state <> 'RETRY'`],
+  ];
+  for (const [age, states] of sets) if (age !== null) tasks += await inChunks(expireTasks(states, time - age));
+  if (expiry.historyRetention === null) return { tasks, workers: 0, history: 0, snapshots: 0 };
+  const limit = isoTime(time - expiry.historyRetention);
+  const snapshots = await inChunks(
+    'delete from snapshots where id = any(array(select id from snapshots ' +
+      `where taken_at <= '${limit}' and id < (select max(id) from snapshots) order by id limit ${CHUNK}))`,
+  );
+  const oldest = '(select min(id) from snapshots)';
+  const workers = await inChunks(
+    retire(
+      'worker_states',
+      'hostname',
+      WORKER_VERSION,
+      `select ctid from worker_states where status = 'OFFLINE' and since < ${oldest} limit ${CHUNK}`,
+    ),
+  );
+  let history = 0;
+  for (const table of ['task_history', 'worker_history']) {
+    history += await inChunks(`delete from ${table} where ctid = any(array(
+      select ctid from ${table} where until <= ${oldest} limit ${CHUNK}))`);
+  }
+  return { tasks, workers, history, snapshots };
+}
+
+function expireTasks(states: string, limit: Seconds): string {
+  return retire(
+    'task_states',
+    'task_id',
+    TASK_VERSION,
+    `select ctid from task_states where ${states} and ages_from <= ${limit} order by ages_from limit ${CHUNK}`,
+  );
+}
+
+/** Deletes the rows that `which` selects and keeps their last version as history: it holds up to and with the latest snapshot. */
+function retire(states: string, key: string, version: readonly string[], which: string): string {
+  const columns = version.join(', ');
+  return `with gone as (delete from ${states} where ctid = any(array(${which})) returning *)
+    insert into ${states.replace('states', 'history')} (cluster, ${key}, since, until, ${columns})
+    select cluster, ${key}, since, (select max(id) + 1 from snapshots), ${columns} from gone`;
+}
+
+/** Repeats a statement, each time in a transaction of its own, until it has nothing more to do or the signal aborts. */
+async function repeat(db: Knex, statement: string, signal?: AbortSignal): Promise<number> {
+  for (let total = 0; ; ) {
+    if (signal?.aborted) return total;
+    const count = await transaction(db, { seconds: PATIENCE }, async (client) => {
+      // Not between the rows of a shutter.
+      await client.query(`select pg_advisory_xact_lock(hashtext('celerycam camera'), hashtext(current_schema()))`);
+      return (await client.query(statement)).rowCount ?? 0;
+    });
+    total += count;
+    if (count < CHUNK) return total;
+  }
+}

@@ -1,0 +1,170 @@
+/** One picture of the state: captured record by record, then written in one transaction with its journal position. */
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import type { Position, Seconds } from '../domain/event.ts';
+import type { State } from '../domain/state.ts';
+import type { Task } from '../domain/task.ts';
+import type { Worker, WorkerStatus } from '../domain/worker.ts';
+import { copyIn, transaction } from '../postgres.ts';
+import { copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
+import { TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
+
+/** What a snapshot says of a cluster besides its rows. */
+export type ClusterSummary = {
+  readonly event_count: number;
+  readonly task_count: number;
+  readonly clock: number;
+  readonly evicted_active: number;
+  /** Tasks in memory by state. */
+  readonly tasks: Readonly<Record<string, number>>;
+  /** Workers in memory by status. */
+  readonly workers: Readonly<Record<string, number>>;
+};
+
+/** A transaction that takes longer is cut; the picture is taken again. */
+const PATIENCE: Seconds = 120;
+
+/** Characters to a chunk of COPY. */
+const CHUNK = 262_144;
+
+/**
+ * One picture, from the moment the shutter is released. Adding does no IO and copies what it needs, so the records may
+ * go on changing afterwards.
+ */
+export class Picture {
+  readonly takenAt: Seconds;
+  readonly position: Position;
+  tasks = 0;
+  workers = 0;
+  readonly #clusters: Record<string, ClusterSummary> = {};
+  readonly #names: string[] = [];
+  readonly #workerLines: string[] = [];
+  readonly #taskChunks: string[] = [];
+  #chunk = '';
+  /** Some task's key is not its uuid, so that two tasks may have one key. */
+  #marked = false;
+
+  constructor(takenAt: Seconds, position: Position) {
+    this.takenAt = takenAt;
+    this.position = position;
+  }
+
+  addTask(state: State, task: Task): void {
+    this.#chunk += taskLine(state.cluster, task, this.takenAt);
+    if (this.#chunk.length > CHUNK) this.#flush();
+    if (!this.#marked) this.#marked = storableKey(task.uuid) !== task.uuid;
+    this.tasks += 1;
+  }
+
+  addWorker(state: State, worker: Worker, status: WorkerStatus): void {
+    this.#workerLines.push(workerLine(state.cluster, worker, status));
+    this.workers += 1;
+  }
+
+  addName(state: State, name: string): void {
+    this.#names.push(`${copyText(state.cluster)}\t${copyText(storableKey(name))}\n`);
+  }
+
+  addSummary(state: State, summary: ClusterSummary): void {
+    this.#clusters[state.cluster] = summary;
+  }
+
+  /**
+   * Writes it. Returns the snapshot's id, or null where a later picture is there already: another recorder on the same
+   * database has folded all of this and more.
+   */
+  async save(db: Knex): Promise<number | null> {
+    this.#flush();
+    return transaction(db, { seconds: PATIENCE }, async (client) => {
+      await client.query(`select pg_advisory_xact_lock(hashtext('celerycam camera'), hashtext(current_schema()))`);
+      const id = await this.#insertSnapshot(client);
+      if (id === null) return null;
+      if (this.workers > 0) await merge(client, WORKERS, this.#workerLines, id, true);
+      if (this.tasks > 0) await merge(client, TASKS, this.#taskChunks, id, this.#marked);
+      if (this.#names.length > 0) await addNames(client, this.#names);
+      return id;
+    });
+  }
+
+  #flush(): void {
+    if (this.#chunk !== '') this.#taskChunks.push(this.#chunk);
+    this.#chunk = '';
+  }
+
+  async #insertSnapshot(client: pg.Client): Promise<number | null> {
+    const { rows } = await client.query<{ id: number }>(
+      `insert into snapshots (taken_at, position, tasks, workers, clusters)
+        select $1::timestamptz, $2::bigint, $3, $4, $5
+        where not exists (
+          select from (select * from snapshots order by id desc limit 1) as latest
+          where position > $2 or (position = $2 and taken_at > $1)
+        ) returning id`,
+      [isoTime(this.takenAt), this.position, this.tasks, this.workers, storableJson(this.#clusters)],
+    );
+    return rows[0]?.id ?? null;
+  }
+}
+
+/** How a table of present records and its history are written. */
+interface Versioned {
+  readonly states: string;
+  readonly history: string;
+  readonly key: string;
+  readonly columns: readonly string[];
+  readonly version: readonly string[];
+}
+
+const TASKS: Versioned = {
+  states: 'task_states',
+  history: 'task_history',
+  key: 'task_id',
+  columns: TASK_COLUMNS,
+  version: TASK_VERSION,
+};
+
+const WORKERS: Versioned = {
+  states: 'worker_states',
+  history: 'worker_history',
+  key: 'hostname',
+  columns: WORKER_COLUMNS,
+  version: WORKER_VERSION,
+};
+
+/** Puts rows over those of the same key; a version that they replace goes to history. A handful of statements for any number. */
+async function merge(
+  client: pg.Client,
+  { states, history, key, columns, version }: Versioned,
+  lines: Iterable<string>,
+  snapshot: number,
+  mayRepeat: boolean,
+): Promise<void> {
+  const staging = `new_${states}`;
+  const list = columns.join(', ');
+  const versionOf = (table: string): string => version.map((column) => `${table}.${column}`).join(', ');
+  await client.query(
+    `create temp table if not exists ${staging} on commit delete rows as select ${list} from ${states} with no data`,
+  );
+  await copyIn(client, `${staging} (${list})`, lines);
+  if (mayRepeat) {
+    await client.query(`delete from ${staging} a using ${staging} b
+      where a.cluster = b.cluster and a.${key} = b.${key} and a.ctid < b.ctid`);
+  }
+  await client.query(`
+    insert into ${history} (cluster, ${key}, since, until, ${version.join(', ')})
+    select o.cluster, o.${key}, o.since, ${snapshot}, ${versionOf('o')}
+      from ${states} o join ${staging} n on n.cluster = o.cluster and n.${key} = o.${key}
+      where (${versionOf('o')}) is distinct from (${versionOf('n')})`);
+  await client.query(`
+    insert into ${states} (${list}, since) select ${list}, ${snapshot} from ${staging}
+    on conflict (cluster, ${key}) do update set ${columns.map((column) => `${column} = excluded.${column}`).join(', ')},
+      since = case when (${versionOf(states)}) is distinct from (${versionOf('excluded')})
+        then excluded.since else ${states}.since end`);
+}
+
+async function addNames(client: pg.Client, lines: readonly string[]): Promise<void> {
+  await client.query(
+    'create temp table if not exists new_task_names on commit delete rows as select * from task_names with no data',
+  );
+  await copyIn(client, 'new_task_names', lines);
+  await client.query('insert into task_names select * from new_task_names on conflict do nothing');
+}
