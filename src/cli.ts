@@ -6,7 +6,7 @@ import { type Flags, loadConfig } from './config.ts';
 import { MonitorError, reasonOf, redactUrl } from './errors.ts';
 import { createLog } from './log.ts';
 import type { OptionGroup } from './options.ts';
-import { isAbort } from './runtime.ts';
+import { AsyncStack, isAbort } from './runtime.ts';
 import { VERSION } from './version.ts';
 
 /** Seconds within which everything has to be closed after the first signal. */
@@ -15,6 +15,7 @@ const DEADLINE = 30;
 const EVERYTHING: readonly OptionGroup[] = ['Broker', 'Database', 'Camera and retention', 'Memory', 'HTTP', 'Logging'];
 const BROKER: readonly OptionGroup[] = ['Broker', 'Memory', 'Logging'];
 const DATABASE: readonly OptionGroup[] = ['Database', 'Logging'];
+const NO_BROKER = EVERYTHING.filter((group) => group !== 'Broker');
 const DOCTOR: readonly OptionGroup[] = ['Broker', 'Database', 'Logging'];
 
 function createProgram(): Command {
@@ -24,6 +25,7 @@ function createProgram(): Command {
     .helpOption('-h, --help', 'print this; after a command: its options')
     .configureHelp({ helpWidth: Math.min(process.stdout.columns || 110, 130) })
     .showSuggestionAfterError()
+    .addHelpText('after', `\nOptions of \`run\`, which is what happens without a command: celerycam run --help`)
     .exitOverride();
 
   const run = subcommand(program, 'run', EVERYTHING, 'Record and serve; this is what happens without a command');
@@ -65,9 +67,46 @@ function createProgram(): Command {
     command.action(async (flags: Flags) => {
       const config = loadConfig(flags, process.env, DATABASE);
       const { migrate } = await import('./commands/migrate.ts');
-      await migrate(config, createLog(config.log), name, flags['all'] === true);
+      const { openConfigured } = await import('./commands/database.ts');
+      await using stack = new AsyncStack();
+      await migrate(await openConfigured(config.database, stack), name, flags['all'] === true);
     });
   }
+
+  subcommand(program, 'doctor', DOCTOR, 'Look whether all is set up, and say what to type where it is not').action(
+    async (flags: Flags) => {
+      const config = loadConfig(flags, process.env, DOCTOR);
+      const { doctor } = await import('./commands/doctor.ts');
+      const { lookAtDatabase } = await import('./commands/database.ts');
+      await using stack = new AsyncStack();
+      const well = await doctor(config, () => lookAtDatabase(config.database, stack), interruption());
+      process.exitCode = well ? 0 : 1;
+    },
+  );
+
+  subcommand(program, 'demo', EVERYTHING, 'Show a simulated cluster, or publish it to a broker as load')
+    .option('--to <url>', 'publish to this broker instead of showing')
+    .option('--rate <n>', 'tasks per second (default: 20)')
+    .option('--workers <n>', 'workers (default: 3)')
+    .option('--tasks <names>', 'task names, the most frequent first, with commas between')
+    .option('--failures <share>', 'share of tasks that fail, 0 to 1 (default: 0.05)')
+    .option('--retries <share>', 'share of tasks that are retried, 0 to 1 (default: 0.05)')
+    .option('--no-lists', 'send every event as a message of its own')
+    .option('--seed <n>', 'the same seed makes the same cluster (default: 1)')
+    .option('--count <n>', 'stop after so many tasks')
+    .action(async (flags: Flags) => {
+      const { publishDemo, simulationOf } = await import('./commands/demo.ts');
+      const simulation = simulationOf(flags);
+      if (flags['to'] === undefined) {
+        const config = loadConfig(flags, process.env, NO_BROKER);
+        const { run } = await import('./app.ts');
+        await run({ ...config, simulation }, createLog(config.log), interruption());
+        return;
+      }
+      const config = loadConfig({ ...flags, broker: [flags['to']] }, process.env, BROKER);
+      const [broker] = config.brokers;
+      if (broker) await publishDemo(broker, simulation, createLog(config.log), interruption());
+    });
 
   return program;
 }
@@ -93,6 +132,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     '',
     'Each option may also be given as a variable (--max-tasks: CELERYCAM_MAX_TASKS) or in the file of --config.',
     'CELERY_BROKER_URL and DATABASE_URL are understood as well.',
+  ],
+  demo: [
+    '$ celerycam demo --rate 200                          # http://127.0.0.1:5555 shows a busy cluster',
+    '$ celerycam demo --to amqp://localhost// --rate 5000 --count 100000   # a load test for whoever listens there',
   ],
   dump: ['$ celerycam dump --broker amqp://rabbit// > events.jsonl', '$ celerycam dump | celerycam replay -'],
 };
@@ -128,7 +171,14 @@ function exitCodeOf(error: unknown): number {
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
-  await createProgram().parseAsync();
+  const program = createProgram();
+  const [first = '-'] = process.argv.slice(2);
+  const names = [...program.commands.map((command) => command.name()), 'help'];
+  // Otherwise it would be taken for an argument of `run`.
+  if (!first.startsWith('-') && !names.includes(first)) {
+    program.error(`error: unknown command '${first}', expected one of ${names.join(', ')}`);
+  }
+  await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
 }

@@ -28,12 +28,26 @@ export interface BrokerConfig {
   readonly queueExpires: number;
 }
 
+/** What a simulated cluster does: see `SimulationOptions` in broker/simulator.ts. */
+export interface SimulationConfig {
+  readonly rate: number;
+  readonly workers: number;
+  readonly tasks: readonly string[];
+  readonly failures: number;
+  readonly retries: number;
+  readonly lists: boolean;
+  readonly seed: number;
+  readonly count: number | null;
+}
+
 /** Everything a run needs to know, checked. Times are seconds, sizes bytes; null means never or none. */
 export interface Config {
   /** At least one: Celery's own default where none was configured. */
   readonly brokers: readonly BrokerConfig[];
   /** Somebody named the brokers. Where nobody did and nothing answers, a cluster is simulated. */
   readonly brokersConfigured: boolean;
+  /** Simulate this cluster, whatever brokers there are (`celerycam demo`). */
+  readonly simulation: SimulationConfig | null;
   readonly inbox: { readonly batchSize: number; readonly maxBytes: number };
   readonly database: { readonly url: string | null; readonly dataDir: string; readonly schema: string };
   readonly journal: { readonly retention: number | null };
@@ -203,6 +217,7 @@ function assemble(values: OptionValues): Config {
       queueExpires: values.queueExpires,
     })),
     brokersConfigured: values.broker.length > 0,
+    simulation: null,
     inbox: { batchSize: values.batchSize, maxBytes: values.bufferSize },
     database: { url: values.database, dataDir: values.dataDir, schema: values.schema },
     journal: { retention: values.journalRetention },

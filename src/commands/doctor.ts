@@ -1,0 +1,155 @@
+/** `celerycam doctor`: looks at brokers, workers and the database, and says in plain words what is not as it should be. */
+import { type Connection, openConnection } from '../broker/connection.ts';
+import { inspect } from '../broker/control.ts';
+import { decode } from '../broker/decoder.ts';
+import { Inbox } from '../broker/inbox.ts';
+import { Receiver } from '../broker/receiver.ts';
+import type { BrokerConfig, Config } from '../config.ts';
+import { createDiagnostics } from '../diagnostics.ts';
+import type { Json, ReceivedEvent, Seconds } from '../domain/event.ts';
+import { reasonOf, redactUrl } from '../errors.ts';
+import { sleep } from '../runtime.ts';
+import {
+  examineBroker,
+  examineDatabase,
+  type Finding,
+  type SeenBroker,
+  type SeenDatabase,
+  type SeenWorker,
+} from './findings.ts';
+
+/** Workers send a heartbeat every two seconds. */
+const LISTEN: Seconds = 3;
+const REPLY_TIMEOUT: Seconds = 2;
+
+/** True when there is no problem. */
+export async function doctor(
+  config: Config,
+  lookAtDatabase: () => Promise<SeenDatabase>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const findings: Finding[] = [];
+  const report = (title: string, found: readonly Finding[]): void => {
+    findings.push(...found);
+    process.stdout.write(`${title}\n${found.map(format).join('')}\n`);
+  };
+  for (const broker of config.brokers) {
+    const title = `broker of cluster ${broker.cluster}: ${broker.urls.map(redactUrl).join(' ; ')}`;
+    report(
+      config.brokersConfigured ? title : `${title} (Celery’s default: none is configured)`,
+      examineBroker(await look(broker, signal)),
+    );
+  }
+  const { url, dataDir } = config.database;
+  report(`database: ${url ? redactUrl(url) : `embedded, in ${dataDir}`}`, examineDatabase(await lookAtDatabase()));
+  return findings.every(({ level }) => level !== 'problem');
+}
+
+const SIGNS = { ok: '✓', note: '·', problem: '✗' } as const;
+
+function format({ level, text, remedy = [] }: Finding): string {
+  return [`  ${SIGNS[level]} ${text}`, ...remedy.map((line) => `      → ${line}`), ''].join('\n');
+}
+
+const NOTHING = {
+  version: null,
+  error: null,
+  workers: new Map<string, SeenWorker>(),
+  skews: new Map<string, Seconds>(),
+  taskEvents: new Set<string>(),
+  sentEvents: false,
+  listened: LISTEN,
+  queue: null,
+} as const;
+
+async function look(broker: BrokerConfig, signal: AbortSignal): Promise<SeenBroker> {
+  let error = '';
+  for (const url of broker.urls) {
+    try {
+      await using connection = await openConnection(url, broker, signal);
+      const [queue, workers, heard] = await Promise.all([
+        lookAtQueue(connection, broker.queue),
+        ask(connection, broker.controlExchange),
+        listen({ ...broker, urls: [url] }, signal),
+      ]);
+      return { ...NOTHING, ...heard, version: connection.version, queue, workers };
+    } catch (cause) {
+      signal.throwIfAborted();
+      error = reasonOf(cause);
+    }
+  }
+  return { ...NOTHING, error };
+}
+
+async function lookAtQueue(connection: Connection, name: string | null): Promise<SeenBroker['queue']> {
+  if (name === null) return null;
+  const channel = await connection.channel();
+  try {
+    const { messageCount, consumerCount } = await channel.checkQueue(name);
+    await channel.close();
+    return { name, messages: messageCount, consumers: consumerCount };
+  } catch {
+    return { name, messages: null, consumers: null };
+  }
+}
+
+/** The workers that answer, and what their configuration says of events. */
+async function ask(connection: Connection, controlExchange: string): Promise<Map<string, SeenWorker>> {
+  const command = { method: 'conf', arguments: { with_defaults: true } };
+  const replies = await inspect(connection, controlExchange, command, REPLY_TIMEOUT);
+  const setting = (conf: Json, name: string): boolean | null => {
+    const value =
+      typeof conf === 'object' && conf !== null ? Object.entries(conf).find(([key]) => key === name) : undefined;
+    return typeof value?.[1] === 'boolean' ? value[1] : null;
+  };
+  return new Map(
+    Array.from(replies, ([hostname, conf]) => [
+      hostname,
+      {
+        sendsTaskEvents: setting(conf, 'worker_send_task_events'),
+        sendsSentEvents: setting(conf, 'task_send_sent_event'),
+      },
+    ]),
+  );
+}
+
+/** What comes by while listening as a guest; starting to listen wakes the workers. */
+async function listen(
+  broker: BrokerConfig,
+  signal: AbortSignal,
+): Promise<Pick<SeenBroker, 'skews' | 'taskEvents' | 'sentEvents'>> {
+  const inbox = new Inbox({ batchSize: 1000, maxBytes: 64 << 20 });
+  const log = { warn: () => {} };
+  const parts = { inbox, diagnostics: createDiagnostics(), onGap: () => {}, log };
+  await using receiver = new Receiver({ ...broker, queue: null, routingKeys: ['#'] }, parts);
+  const end = new AbortController();
+  const until = AbortSignal.any([signal, end.signal]);
+  const running = receiver.run(until);
+  const heard = hear(inbox, until);
+  // Whatever ends first: a receiver that cannot go on throws.
+  await Promise.race([running, sleep(LISTEN, until).catch(() => {})]);
+  end.abort();
+  await running;
+  return heard;
+}
+
+async function hear(
+  inbox: Inbox,
+  signal: AbortSignal,
+): Promise<Pick<SeenBroker, 'skews' | 'taskEvents' | 'sentEvents'>> {
+  const skews = new Map<string, Seconds>();
+  const taskEvents = new Set<string>();
+  let sentEvents = false;
+  const hearOne = ({ event, local_received }: ReceivedEvent): void => {
+    const { hostname, timestamp, type } = event;
+    if (typeof hostname !== 'string') return;
+    if (type === 'task-sent') sentEvents = true;
+    else if (type.startsWith('task-')) taskEvents.add(hostname);
+    if (typeof timestamp !== 'number') return;
+    // On its way an event only gets older, so the least delay is nearest to the truth.
+    const skew = timestamp - local_received;
+    skews.set(hostname, Math.max(skew, skews.get(hostname) ?? Number.NEGATIVE_INFINITY));
+  };
+  for await (const batch of inbox.batches(signal)) decode(batch).events.forEach(hearOne);
+  return { skews, taskEvents, sentEvents };
+}

@@ -1,0 +1,161 @@
+/** What `celerycam doctor` makes of what it saw: sentences, and what to type where something is not as it should be. */
+import type { Seconds } from '../domain/event.ts';
+
+export interface Finding {
+  /** `problem`: celerycam cannot do its work. `note`: it can, but shows less than it might. */
+  readonly level: 'ok' | 'note' | 'problem';
+  readonly text: string;
+  /** What to type or to set. */
+  readonly remedy?: readonly string[];
+}
+
+/** What was seen of one worker. Null: not told. */
+export interface SeenWorker {
+  readonly sendsTaskEvents: boolean | null;
+  readonly sendsSentEvents: boolean | null;
+}
+
+/** What was seen of one broker while listening to it. */
+export interface SeenBroker {
+  /** RabbitMQ's version; null when it did not let us in, then `error` says why. */
+  readonly version: string | null;
+  readonly error: string | null;
+  /** Workers that answered the remote control, by node name. */
+  readonly workers: ReadonlyMap<string, SeenWorker>;
+  /** Node names from which events came, with their clock minus ours. */
+  readonly skews: ReadonlyMap<string, Seconds>;
+  /** Node names from which task events came. */
+  readonly taskEvents: ReadonlySet<string>;
+  readonly sentEvents: boolean;
+  /** How long was listened. */
+  readonly listened: Seconds;
+  /** The durable queue, where one is configured; without counts when it does not exist. */
+  readonly queue: { readonly name: string; readonly messages: number | null; readonly consumers: number | null } | null;
+}
+
+export interface SeenDatabase {
+  /** PostgreSQL's version; null when it did not let us in. */
+  readonly version: string | null;
+  readonly error: string | null;
+  readonly schema: string;
+  readonly applied: number;
+  readonly pending: readonly string[];
+  /** Migrations that only a newer celerycam knows. */
+  readonly unknown: readonly string[];
+}
+
+/** Clocks further apart than this make times hard to read; Celery itself warns at 16 seconds. */
+const SKEW: Seconds = 1;
+
+export function examineBroker(seen: SeenBroker): Finding[] {
+  if (seen.version === null) {
+    const remedy = [
+      'celerycam doctor --broker amqp://user:password@host:5672/vhost',
+      'is it running? rabbitmqctl status',
+    ];
+    return [{ level: 'problem', text: seen.error ?? 'the broker does not answer', remedy }];
+  }
+  return [
+    { level: 'ok', text: `the broker answers: RabbitMQ ${seen.version}` },
+    ...examineQueue(seen.queue),
+    ...examineWorkers(seen),
+    ...examineClocks(seen),
+  ];
+}
+
+function examineQueue(queue: SeenBroker['queue']): Finding[] {
+  if (queue === null) return [];
+  const { name, messages, consumers } = queue;
+  if (messages === null || consumers === null) {
+    return [{ level: 'note', text: `the queue "${name}" does not exist yet: \`celerycam run\` creates it` }];
+  }
+  const text = `the queue "${name}" holds ${messages} messages and has ${consumers} consumers`;
+  if (messages < 10_000 || consumers > 0) return [{ level: 'ok', text }];
+  const remedy = [`celerycam run --queue ${name}`, `or, if nobody wants it any more: rabbitmqctl delete_queue ${name}`];
+  return [{ level: 'problem', text: `${text}: nobody takes them out`, remedy }];
+}
+
+function examineWorkers({ workers, skews, taskEvents, sentEvents, listened }: SeenBroker): Finding[] {
+  const silent = [...skews.keys()].filter((hostname) => !workers.has(hostname) && !hostname.startsWith('gen'));
+  if (workers.size === 0 && silent.length === 0) {
+    const remedy = [
+      'celery -A proj worker -E',
+      'running already? then on another broker or virtual host: celery -A proj inspect ping',
+    ];
+    return [{ level: 'problem', text: 'no worker answers, and none sent a heartbeat', remedy }];
+  }
+  const findings: Finding[] = [];
+  if (workers.size > 0) findings.push({ level: 'ok', text: `${list(workers.keys())} answered` });
+  if (silent.length > 0) {
+    const text = `${list(silent)} sent events but did not answer: remote control is off there (worker_enable_remote_control), or it is busy`;
+    findings.push({ level: 'note', text });
+  }
+  const on = [...workers].filter(([name, { sendsTaskEvents }]) => sendsTaskEvents || taskEvents.has(name));
+  const unsure = [...workers.keys()].filter((hostname) => !on.some(([name]) => name === hostname));
+  if (on.length > 0) findings.push({ level: 'ok', text: `task events are on at ${list(on.map(([name]) => name))}` });
+  if (unsure.length > 0) findings.push(withoutTaskEvents(unsure, listened));
+  if (sentEvents || [...workers.values()].some(({ sendsSentEvents }) => sendsSentEvents)) {
+    findings.push({ level: 'ok', text: 'task-sent events are on: tasks show as soon as they are published' });
+  } else {
+    const text = 'task-sent events seem to be off: tasks show only when a worker receives them';
+    findings.push({
+      level: 'note',
+      text,
+      remedy: ['in the configuration of the app that publishes: task_send_sent_event = True'],
+    });
+  }
+  return findings;
+}
+
+/** A worker started with -E does not tell so; only its task events do. */
+function withoutTaskEvents(hostnames: readonly string[], listened: Seconds): Finding {
+  const text =
+    `worker_send_task_events is not set at ${list(hostnames)}, and no task event came in ${listened} s: ` +
+    'unless started with -E, nothing of its tasks is recorded';
+  const remedy = [
+    'now: celery -A proj control enable_events',
+    'for good: start the worker with -E, or set worker_send_task_events = True',
+  ];
+  return { level: 'problem', text, remedy };
+}
+
+function examineClocks({ skews, workers }: SeenBroker): Finding[] {
+  const off = [...skews].filter(([, skew]) => Math.abs(skew) > SKEW);
+  if (off.length > 0) {
+    return off.map(([hostname, skew]) => ({
+      level: 'problem',
+      text: `the clock of ${hostname} is ${Math.abs(skew).toFixed(1)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine’s`,
+      remedy: ['on the machine that is wrong: timedatectl set-ntp true'],
+    }));
+  }
+  if (skews.size === 0) {
+    return workers.size > 0 ? [{ level: 'note', text: 'no event came, so clocks could not be compared' }] : [];
+  }
+  const most = Math.max(...[...skews.values()].map(Math.abs));
+  return [{ level: 'ok', text: `the clocks agree within ${most.toFixed(2)} s` }];
+}
+
+export function examineDatabase(seen: SeenDatabase): Finding[] {
+  if (seen.version === null) {
+    const remedy = ['celerycam doctor --database postgres://user:password@host/database'];
+    return [{ level: 'problem', text: seen.error ?? 'the database does not answer', remedy }];
+  }
+  return [{ level: 'ok', text: `the database answers: PostgreSQL ${seen.version}` }, examineSchema(seen)];
+}
+
+function examineSchema({ schema, applied, pending, unknown }: SeenDatabase): Finding {
+  if (unknown.length > 0) {
+    const text = `the schema "${schema}" was set up by a newer celerycam (${unknown.join(', ')})`;
+    return { level: 'problem', text, remedy: ['npm install -g celerycam@latest'] };
+  }
+  if (pending.length === 0)
+    return { level: 'ok', text: `the schema "${schema}" is up to date (${applied} migrations)` };
+  const text =
+    applied === 0 ? `the schema "${schema}" is not set up yet` : `the schema "${schema}" lacks ${pending.join(', ')}`;
+  return { level: 'note', text, remedy: ['celerycam migrate up (celerycam run does it by itself)'] };
+}
+
+function list(names: Iterable<string>): string {
+  const all = [...names].sort();
+  return all.length <= 5 ? all.join(', ') : `${all.slice(0, 5).join(', ')} and ${all.length - 5} more`;
+}
