@@ -1,13 +1,14 @@
 /** Publishes events to a broker, confirmed: the simulated cluster as load for whatever listens there. */
 import type { ConfirmChannel } from 'amqplib';
 import type { Seconds } from '../domain/event.ts';
+import { MonitorError } from '../errors.ts';
 import { now, sleep } from '../runtime.ts';
 import { type Connection, type ConnectionOptions, closed, openConnection } from './connection.ts';
 import { JSON_PROPERTIES } from './control.ts';
 import { type SimulatedMessage, type SimulationOptions, simulate } from './simulator.ts';
 
 /** Messages that may be on their way unconfirmed. */
-const WINDOW = 2000;
+const WINDOW = 4000;
 /** How often a simulation that is published looks what is due. */
 const TICK: Seconds = 0.01;
 
@@ -17,11 +18,18 @@ export class Publisher implements AsyncDisposable {
   readonly #channel: ConfirmChannel;
   readonly #exchange: string;
   readonly #closed: Promise<Error>;
+  #open = true;
+  #unconfirmed = 0;
+  #refused: Error | null = null;
+  #waiter: { readonly most: number; readonly resolve: () => void } | null = null;
 
   constructor(connection: Connection, channel: ConfirmChannel, exchange: string) {
     this.#connection = connection;
     this.#channel = channel;
     this.#exchange = exchange;
+    channel.on('close', () => {
+      this.#open = false;
+    });
     this.#closed = closed(channel).then((reason) => (connection.open ? reason : connection.lost));
   }
 
@@ -29,18 +37,31 @@ export class Publisher implements AsyncDisposable {
   publish(message: SimulatedMessage): void {
     const { routing_key, hostname, body } = message;
     const properties = { ...JSON_PROPERTIES, deliveryMode: 1, headers: { hostname } };
-    this.#channel.publish(this.#exchange, routing_key, Buffer.from(body), properties);
+    this.#unconfirmed++;
+    this.#channel.publish(this.#exchange, routing_key, Buffer.from(body), properties, this.#onConfirm);
   }
 
-  /** Waits until the broker has everything. @throws MonitorError when it was lost before. */
-  async confirmed(): Promise<void> {
-    const lost = this.#closed.then((reason) => Promise.reject(reason));
-    await Promise.race([lost, this.#channel.waitForConfirms().catch(() => lost)]);
+  /** Waits until at most so many messages are unconfirmed. @throws MonitorError when the broker was lost, or refused one. */
+  async confirmed(most = 0): Promise<void> {
+    while (this.#unconfirmed > most) {
+      await new Promise<void>((resolve) => {
+        this.#waiter = { most, resolve };
+      });
+    }
+    if (this.#refused === null) return;
+    if (this.#open) throw new MonitorError('BROKER_REFUSED', 'the broker refused a message', { cause: this.#refused });
+    throw await this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection[Symbol.asyncDispose]();
   }
+
+  readonly #onConfirm = (error: Error | null): void => {
+    this.#unconfirmed--;
+    if (error !== null) this.#refused ??= error;
+    if (this.#waiter !== null && this.#unconfirmed <= this.#waiter.most) this.#waiter.resolve();
+  };
 }
 
 /** Connects and declares the exchange as Celery does. @throws MonitorError; AbortError. */
@@ -76,20 +97,20 @@ export async function publishSimulation(
   const start = now();
   let messages = 0;
   let events = 0;
-  const confirm = async (): Promise<void> => {
-    await publisher.confirmed();
+  const confirm = async (most: number): Promise<void> => {
+    await publisher.confirmed(most);
     onProgress({ messages, events });
   };
   for (const message of simulate(options, start)) {
     while (start + message.at > now() && !signal.aborted) {
-      await confirm();
+      await confirm(0);
       await sleep(TICK, signal).catch(() => {});
     }
     if (signal.aborted) break;
     publisher.publish(message);
     messages++;
     events += message.events;
-    if (messages % WINDOW === 0) await confirm();
+    if (messages % (WINDOW / 2) === 0) await confirm(WINDOW / 2);
   }
-  await confirm();
+  await confirm(0);
 }
