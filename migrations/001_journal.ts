@@ -6,8 +6,9 @@ export const name = '001_journal';
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     -- One row. Whoever appends updates it first: that takes the lock and the positions in one.
-    create table journal_head (position bigint not null);
-    insert into journal_head values (0);
+    -- The epoch names this journal: a position means nothing in another one.
+    create table journal_head (position bigint not null, epoch text not null);
+    insert into journal_head values (0, md5(random()::text || clock_timestamp()::text));
 
     create table events (
       position bigint not null,

@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { Config } from './config.ts';
+import type { Diagnostics } from './diagnostics.ts';
 import { reasonOf, redactUrl } from './errors.ts';
 
 /** What the parts need of a logger. Fields first, then one short sentence. */
@@ -24,6 +25,24 @@ export function createLog(options: Config['log']): Logger {
   };
   if (!human) return pino(settings, pino.destination({ fd, sync: true }));
   return pino(settings, pretty({ destination: fd, sync: true, colorize: isTTY, translateTime: 'SYS:HH:MM:ss' }));
+}
+
+/** Writes what the parts tell about themselves. */
+export function logDiagnostics(diagnostics: Diagnostics, log: Logger): void {
+  diagnostics.on('receiver:ready', (at) => log.info(at, 'consuming'));
+  diagnostics.on('receiver:lost', (at) => log.warn(at, 'not consuming'));
+  diagnostics.on('receiver:blocked', (at) =>
+    at.reason === null ? log.info(at, 'the broker accepts messages again') : log.warn(at, 'the broker is blocking publishers'),
+  );
+  diagnostics.on('journal:failed', (at) => log.warn(at, 'cannot record'));
+  diagnostics.on('journal:appended', (batch) => {
+    if (batch.deadLetters > 0) log.warn(batch, 'some messages could not be decoded: see dead_letters');
+    else log.debug(batch, 'recorded');
+  });
+  diagnostics.on('gap', (gap) => log.warn(gap, 'events may be missing'));
+  diagnostics.on('camera:shutter', (picture) => log.debug(picture, 'snapshot'));
+  diagnostics.on('camera:failed', (at) => log.warn(at, 'the snapshot failed and will be made up for'));
+  diagnostics.on('camera:cleanup', (removed) => log.info(removed, 'expired records removed'));
 }
 
 /** URLs without passwords, errors as their messages. */

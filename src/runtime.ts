@@ -59,6 +59,27 @@ export function backoff(n: number, first = 0.2, cap = 30): number {
   return Math.min(cap / 1.2, first * 2 ** Math.min(n, 30)) * (0.8 + Math.random() * 0.4);
 }
 
+/**
+ * Tries until it works, waiting longer each time (5 s at most); throws only once the signal aborts.
+ * @param onFailure is told of each failure, and in how many seconds it is tried again
+ */
+export async function persist<T>(
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+  onFailure: (error: unknown, retryIn: number) => void,
+): Promise<T> {
+  for (let n = 0; ; n += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      const retryIn = backoff(n, 0.1, 5);
+      onFailure(error, retryIn);
+      await sleep(retryIn, signal);
+    }
+  }
+}
+
 /** One at a time, in the order asked: the returned function runs `work` after all that was asked before it. */
 export function createLock(): <T>(work: () => Promise<T> | T) => Promise<T> {
   let tail: Promise<unknown> = Promise.resolve();
@@ -69,6 +90,16 @@ export function createLock(): <T>(work: () => Promise<T> | T) => Promise<T> {
       () => undefined,
     );
     return result;
+  };
+}
+
+/** A loop that works every so many seconds, first after one interval; a failure is told and does not end it. */
+export function every(seconds: number, work: () => Promise<unknown>, onFailure: (error: unknown) => void): Loop {
+  return async (signal) => {
+    while (true) {
+      await sleep(seconds, signal);
+      await work().catch(onFailure);
+    }
   };
 }
 

@@ -265,6 +265,6 @@ async function summarise(state: State, time: Seconds): Promise<ClusterSummary> {
     const status = statusOf(worker, time);
     workers[status] = (workers[status] ?? 0) + 1;
   }
-  const { event_count, task_count, clock, evicted_active } = state;
-  return { event_count, task_count, clock, evicted_active, tasks, workers };
+  const { event_count, task_count, clock, evicted_active, last_received } = state;
+  return { event_count, task_count, clock, evicted_active, last_received, tasks, workers };
 }

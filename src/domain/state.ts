@@ -1,6 +1,6 @@
 /** Everything that was folded so far, of all clusters that are watched, and the one function that changes it. */
 import { createCelery } from './celery.ts';
-import type { JournalEntry, Position } from './event.ts';
+import type { Event, JournalEntry, Position } from './event.ts';
 import { createState, endRestore, type Limits, restoreTask, restoreWorker, type State } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
 import { TimeOrder } from './time-order.ts';
@@ -53,10 +53,22 @@ export function stateOf(clusters: Clusters, cluster: string): State {
   return state;
 }
 
+/**
+ * Whether an event may tell of a task that memory has dropped, so that its record has to be loaded before the event is
+ * folded. One that begins a life is taken for a new task.
+ */
+export function mayBeForgotten(state: State, event: Event): boolean {
+  if (!state.forgetful) return false;
+  const { type, uuid, retries } = event;
+  if (typeof uuid !== 'string' || !type.startsWith('task-') || state.tasks.has(uuid)) return false;
+  return !(type === 'task-sent' || type === 'task-received') || (typeof retries === 'number' && retries > 0);
+}
+
 /** Folds one entry. Pure and deterministic but for the records it changes: no clock, no randomness, no IO. Never throws. */
 export function fold(clusters: Clusters, entry: JournalEntry): Change {
   clusters.position = entry.position;
   const state = stateOf(clusters, entry.cluster);
   endRestore(state);
+  state.last_received = entry.local_received;
   return clusters.reducer.fold(state, entry.event, entry.local_received);
 }

@@ -37,6 +37,9 @@ export interface Journal {
   /** The last position; 0 when nothing was recorded yet. */
   head(): Promise<Position>;
 
+  /** What names this journal: a position means nothing in another one. */
+  epoch(): Promise<string>;
+
   /** Records a gap. Waits for the database like `append`. */
   recordGap(gap: Gap, signal: AbortSignal): Promise<void>;
 

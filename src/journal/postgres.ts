@@ -5,9 +5,9 @@ import type { Diagnostics } from '../diagnostics.ts';
 import type { DeadLetter, JournalEntry, Position, ReceivedEvent, Seconds } from '../domain/event.ts';
 import type { Gap } from '../domain/gap.ts';
 import { reasonOf } from '../errors.ts';
-import { chunked, copyIn, copyOut, databaseError, isRefusal, transaction } from '../postgres.ts';
+import { CopyLines, copyIn, copyOut, databaseError, isRefusal, transaction } from '../postgres.ts';
 import { isoTime, storableText } from '../postgres-text.ts';
-import { backoff, sleep } from '../runtime.ts';
+import { persist } from '../runtime.ts';
 import { leaveOutDuplicates } from './duplicates.ts';
 import type { Appended, Journal } from './journal.ts';
 import { maintainPartitions } from './partitions.ts';
@@ -29,10 +29,13 @@ const PAGE = 10_000;
 const PAGE_BYTES = 16_000_000;
 
 export function createJournal(db: Knex, { retention, diagnostics }: JournalOptions): Journal {
+  const failed = (error: unknown, retryIn: Seconds): void => {
+    diagnostics.emit('journal:failed', { reason: reasonOf(error), retryIn });
+  };
   return {
     async append(events, deadLetters, signal) {
       const batch: Batch = { events, deadLetters, careful: false, bare: false, uncertain: null };
-      const { done, letters } = await persist(diagnostics, signal, () => record(db, batch, signal));
+      const { done, letters } = await persist(signal, () => record(db, batch, signal), failed);
       diagnostics.emit('journal:appended', {
         events: done.events.length,
         deadLetters: letters,
@@ -44,16 +47,12 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
 
     read: (range) => readPages(db, range),
 
-    async head() {
-      try {
-        return await headOf(db);
-      } catch (error) {
-        throw databaseError(error);
-      }
-    },
+    head: async () => (await headOf(db)).position,
+
+    epoch: async () => (await headOf(db)).epoch,
 
     async recordGap(gap, signal) {
-      await persist(diagnostics, signal, () => db('gaps').insert(gapRow(gap)).onConflict().ignore());
+      await persist(signal, async () => db('gaps').insert(gapRow(gap)).onConflict().ignore(), failed);
       diagnostics.emit('gap', gap);
     },
 
@@ -61,9 +60,12 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
   };
 }
 
-async function headOf(db: Knex): Promise<Position> {
-  const row: { position: Position } | undefined = await db('journal_head').first('position');
-  return row?.position ?? 0;
+async function headOf(db: Knex): Promise<{ readonly position: Position; readonly epoch: string }> {
+  try {
+    return await db('journal_head').first('position', 'epoch');
+  } catch (error) {
+    throw databaseError(error);
+  }
 }
 
 function gapRow(gap: Gap): Record<string, unknown> {
@@ -74,20 +76,6 @@ function gapRow(gap: Gap): Record<string, unknown> {
     ended_at: isoTime(gap.ended_at),
     detail: storableText(gap.detail),
   };
-}
-
-/** Tries until it works; throws only once the signal aborts. */
-async function persist<T>(diagnostics: Diagnostics, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-  for (let n = 0; ; n += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      signal.throwIfAborted();
-      const retryIn = backoff(n, 0.1, 5);
-      diagnostics.emit('journal:failed', { reason: reasonOf(error), retryIn });
-      await sleep(retryIn, signal);
-    }
-  }
 }
 
 /** A batch on its way, and what earlier attempts taught about it. */
@@ -154,7 +142,11 @@ async function write(client: pg.Client, batch: Batch, head: Position): Promise<R
   }
   const given = bare ? batch.deadLetters.map((letter) => bareLetter(letter, 'Postgres refused it')) : batch.deadLetters;
   const letters = refused.length > 0 ? [...given, ...refused] : given;
-  if (letters.length > 0) await copyIn(client, DEAD_LETTERS, chunked(map(letters, deadLetterLine)));
+  if (letters.length > 0) {
+    const lines = new CopyLines();
+    for (const letter of letters) lines.add(deadLetterLine(letter));
+    await copyIn(client, DEAD_LETTERS, lines.chunks());
+  }
   return {
     done: {
       first: head + 1,
@@ -167,12 +159,14 @@ async function write(client: pg.Client, batch: Batch, head: Position): Promise<R
 }
 
 async function writeAll(client: pg.Client, events: readonly ReceivedEvent[], head: Position) {
+  if (events.length === 0) return events;
+  const lines = new CopyLines();
   let position = head;
-  const line = (received: ReceivedEvent): string => {
+  for (const received of events) {
     position += 1;
-    return eventLine(position, received);
-  };
-  if (events.length > 0) await copyIn(client, EVENTS, chunked(map(events, line)));
+    lines.add(eventLine(position, received));
+  }
+  await copyIn(client, EVENTS, lines.chunks());
   return events;
 }
 
@@ -201,10 +195,6 @@ async function writeEach(
   const left = await writeEach(client, events.slice(0, middle), head, refused);
   const right = await writeEach(client, events.slice(middle), head + left.length, refused);
   return [...left, ...right];
-}
-
-function* map<T>(items: readonly T[], line: (item: T) => string): Generator<string, void, undefined> {
-  for (const item of items) yield line(item);
 }
 
 async function* readPages(

@@ -5,7 +5,7 @@ import type { Position, Seconds } from '../domain/event.ts';
 import type { State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
 import type { Worker, WorkerStatus } from '../domain/worker.ts';
-import { copyIn, transaction } from '../postgres.ts';
+import { CopyLines, copyIn, transaction } from '../postgres.ts';
 import { copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
 import { TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
 
@@ -15,6 +15,7 @@ export type ClusterSummary = {
   readonly task_count: number;
   readonly clock: number;
   readonly evicted_active: number;
+  readonly last_received: Seconds | null;
   /** Tasks in memory by state. */
   readonly tasks: Readonly<Record<string, number>>;
   /** Workers in memory by status. */
@@ -23,9 +24,6 @@ export type ClusterSummary = {
 
 /** A transaction that takes longer is cut; the picture is taken again. */
 const PATIENCE: Seconds = 120;
-
-/** Characters to a chunk of COPY. */
-const CHUNK = 262_144;
 
 /**
  * One picture, from the moment the shutter is released. Adding does no IO and copies what it needs, so the records may
@@ -37,10 +35,10 @@ export class Picture {
   tasks = 0;
   workers = 0;
   readonly #clusters: Record<string, ClusterSummary> = {};
-  readonly #names: string[] = [];
-  readonly #workerLines: string[] = [];
-  readonly #taskChunks: string[] = [];
-  #chunk = '';
+  readonly #names = new CopyLines();
+  readonly #workers = new CopyLines();
+  readonly #tasks = new CopyLines();
+  #hasNames = false;
   /** Some task's key is not its uuid, so that two tasks may have one key. */
   #marked = false;
 
@@ -50,19 +48,19 @@ export class Picture {
   }
 
   addTask(state: State, task: Task): void {
-    this.#chunk += taskLine(state.cluster, task, this.takenAt);
-    if (this.#chunk.length > CHUNK) this.#flush();
+    this.#tasks.add(taskLine(state.cluster, task, this.takenAt));
     if (!this.#marked) this.#marked = storableKey(task.uuid) !== task.uuid;
     this.tasks += 1;
   }
 
   addWorker(state: State, worker: Worker, status: WorkerStatus): void {
-    this.#workerLines.push(workerLine(state.cluster, worker, status));
+    this.#workers.add(workerLine(state.cluster, worker, status));
     this.workers += 1;
   }
 
   addName(state: State, name: string): void {
-    this.#names.push(`${copyText(state.cluster)}\t${copyText(storableKey(name))}\n`);
+    this.#hasNames = true;
+    this.#names.add(`${copyText(state.cluster)}\t${copyText(storableKey(name))}\n`);
   }
 
   addSummary(state: State, summary: ClusterSummary): void {
@@ -74,21 +72,15 @@ export class Picture {
    * database has folded all of this and more.
    */
   async save(db: Knex): Promise<number | null> {
-    this.#flush();
     return transaction(db, { seconds: PATIENCE }, async (client) => {
       await client.query(`select pg_advisory_xact_lock(hashtext('celerycam camera'), hashtext(current_schema()))`);
       const id = await this.#insertSnapshot(client);
       if (id === null) return null;
-      if (this.workers > 0) await merge(client, WORKERS, this.#workerLines, id, true);
-      if (this.tasks > 0) await merge(client, TASKS, this.#taskChunks, id, this.#marked);
-      if (this.#names.length > 0) await addNames(client, this.#names);
+      if (this.workers > 0) await merge(client, WORKERS, this.#workers.chunks(), id, true);
+      if (this.tasks > 0) await merge(client, TASKS, this.#tasks.chunks(), id, this.#marked);
+      if (this.#hasNames) await addNames(client, this.#names.chunks());
       return id;
     });
-  }
-
-  #flush(): void {
-    if (this.#chunk !== '') this.#taskChunks.push(this.#chunk);
-    this.#chunk = '';
   }
 
   async #insertSnapshot(client: pg.Client): Promise<number | null> {
@@ -134,7 +126,7 @@ const WORKERS: Versioned = {
 async function merge(
   client: pg.Client,
   { states, history, key, columns, version }: Versioned,
-  lines: Iterable<string>,
+  lines: Iterable<Buffer>,
   snapshot: number,
   mayRepeat: boolean,
 ): Promise<void> {
@@ -161,7 +153,7 @@ async function merge(
         then excluded.since else ${states}.since end`);
 }
 
-async function addNames(client: pg.Client, lines: readonly string[]): Promise<void> {
+async function addNames(client: pg.Client, lines: Iterable<Buffer>): Promise<void> {
   await client.query(
     'create temp table if not exists new_task_names on commit delete rows as select * from task_names with no data',
   );

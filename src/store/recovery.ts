@@ -47,6 +47,7 @@ export async function restore(db: Knex, clusters: Clusters): Promise<Recovered |
         state.task_count = Number(summary.task_count);
         state.clock = Number(summary.clock);
         state.evicted_active = Number(summary.evicted_active);
+        state.last_received = summary.last_received;
         await restoreNames(client, state);
         workers += await restoreWorkers(client, state);
         tasks += await restoreTasks(client, state);

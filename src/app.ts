@@ -1,0 +1,73 @@
+/**
+ * The whole service, in the order in which an event travels through it:
+ *
+ *     broker ─> receiver ─> inbox ─> decoder ─> journal ─> fold ─> state ─┬─> camera ─> snapshots
+ *                                                                         └─> hub ────> live feed
+ */
+import { Inbox } from './broker/inbox.ts';
+import type { ReceiverStatus } from './broker/receiver.ts';
+import { Camera } from './camera/camera.ts';
+import { openConfigured } from './commands/database.ts';
+import type { Config } from './config.ts';
+import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
+import { createClusters } from './domain/state.ts';
+import { GapRecorder } from './gaps.ts';
+import { listen } from './http/server.ts';
+import { createJournal } from './journal/postgres.ts';
+import { Activity } from './live/activity.ts';
+import { HUB_DEFAULTS, Hub } from './live/hub.ts';
+import { type Logger, logDiagnostics } from './log.ts';
+import { createReceivers } from './receivers.ts';
+import { Recorder } from './recorder.ts';
+import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
+import { migrateUp } from './store/migrate.ts';
+import { createSnapshots } from './store/snapshots.ts';
+import { VERSION } from './version.ts';
+
+/** Records and serves until the signal aborts, then closes everything in reverse order. @throws MonitorError */
+export async function run(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+  diagnostics: Diagnostics = createDiagnostics(),
+): Promise<void> {
+  await using stack = new AsyncStack();
+  logDiagnostics(diagnostics, log);
+
+  // The record: the journal, and the pictures of what it led to.
+  const database = await openConfigured(config.database, stack);
+  await migrateUp(database);
+  const journal = createJournal(database.knex, { ...config.journal, diagnostics });
+  await journal.maintain();
+  const snapshots = createSnapshots(database.knex);
+  const gaps = stack.use(new GapRecorder(journal, log, signal));
+
+  // Recover: the state is what the last picture shows, and every event since.
+  const clusters = createClusters(config.state, config.state);
+  await snapshots.restore(clusters);
+  const lock = createLock();
+  const camera = stack.use(new Camera(config.camera, { clusters, snapshots, diagnostics, lock }));
+  const inbox = new Inbox(config.inbox);
+  const receivers = await createReceivers(config, { inbox, diagnostics, log, onGap: gaps.record }, signal);
+  const simulated = receivers.some(({ status }) => status.simulated);
+  const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
+  const recorder = new Recorder({ clusters, journal, snapshots, camera, hub, diagnostics, lock });
+  await recorder.catchUp();
+
+  // Out: who looks at the state.
+  const activity = new Activity(diagnostics, now);
+  const statuses = (): readonly ReceiverStatus[] => receivers.map(({ status }) => status);
+  const sources = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now, log };
+  const server = stack.use(await listen(sources, hub, config.http));
+  log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
+
+  // In: what arrives is recorded, then acknowledged, then folded, then shown.
+  for (const receiver of receivers) stack.use(receiver);
+  gaps.watchStart(diagnostics, clusters, statuses);
+  const ingest: Loop = async (signal) => {
+    for await (const batch of inbox.batches(signal)) activity.recorded(await recorder.record(batch, signal));
+  };
+  const upkeep = every(3600, () => journal.maintain(), (error) => log.error({ error }, 'upkeep of the journal failed'));
+  const joined = receivers.map((receiver): Loop => (signal) => receiver.run(signal));
+  await supervise(signal, [...joined, ingest, recorder.follow, (signal) => camera.run(signal), upkeep]);
+}
