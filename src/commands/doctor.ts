@@ -18,8 +18,8 @@ import {
   type SeenWorker,
 } from './findings.ts';
 
-/** Workers send a heartbeat every two seconds. */
-const LISTEN: Seconds = 3;
+/** Workers send a heartbeat every two seconds: this is time for two of them. */
+const LISTEN: Seconds = 5;
 const REPLY_TIMEOUT: Seconds = 2;
 
 /** True when there is no problem. */
@@ -58,6 +58,7 @@ const NOTHING = {
   skews: new Map<string, Seconds>(),
   taskEvents: new Set<string>(),
   sentEvents: false,
+  atWork: new Set<string>(),
   listened: LISTEN,
   queue: null,
 } as const;
@@ -95,29 +96,22 @@ async function lookAtQueue(connection: Connection, name: string | null): Promise
 
 /** The workers that answer, and what their configuration says of events. */
 async function ask(connection: Connection, controlExchange: string): Promise<Map<string, SeenWorker>> {
-  const command = { method: 'conf', arguments: { with_defaults: true } };
-  const replies = await inspect(connection, controlExchange, command, REPLY_TIMEOUT);
-  const setting = (conf: Json, name: string): boolean | null => {
-    const value =
-      typeof conf === 'object' && conf !== null ? Object.entries(conf).find(([key]) => key === name) : undefined;
-    return typeof value?.[1] === 'boolean' ? value[1] : null;
-  };
+  // Only what was set: asked for the defaults too, Celery 5.2 fails and does not answer at all. Both settings are off by default.
+  const replies = await inspect(connection, controlExchange, { method: 'conf' }, REPLY_TIMEOUT);
+  const isOn = (conf: Json, name: string): boolean =>
+    Object.entries(conf ?? {}).some(([key, value]) => key === name && value === true);
   return new Map(
     Array.from(replies, ([hostname, conf]) => [
       hostname,
-      {
-        sendsTaskEvents: setting(conf, 'worker_send_task_events'),
-        sendsSentEvents: setting(conf, 'task_send_sent_event'),
-      },
+      { sendsTaskEvents: isOn(conf, 'worker_send_task_events'), sendsSentEvents: isOn(conf, 'task_send_sent_event') },
     ]),
   );
 }
 
+type Heard = Pick<SeenBroker, 'skews' | 'taskEvents' | 'sentEvents' | 'atWork'>;
+
 /** What comes by while listening as a guest; starting to listen wakes the workers. */
-async function listen(
-  broker: BrokerConfig,
-  signal: AbortSignal,
-): Promise<Pick<SeenBroker, 'skews' | 'taskEvents' | 'sentEvents'>> {
+async function listen(broker: BrokerConfig, signal: AbortSignal): Promise<Heard> {
   const inbox = new Inbox({ batchSize: 1000, maxBytes: 64 << 20 });
   const log = { warn: () => {} };
   const parts = { inbox, diagnostics: createDiagnostics(), onGap: () => {}, log };
@@ -133,23 +127,26 @@ async function listen(
   return heard;
 }
 
-async function hear(
-  inbox: Inbox,
-  signal: AbortSignal,
-): Promise<Pick<SeenBroker, 'skews' | 'taskEvents' | 'sentEvents'>> {
+async function hear(inbox: Inbox, signal: AbortSignal): Promise<Heard> {
   const skews = new Map<string, Seconds>();
   const taskEvents = new Set<string>();
+  const processedBefore = new Map<string, number>();
+  const atWork = new Set<string>();
   let sentEvents = false;
   const hearOne = ({ event, local_received }: ReceivedEvent): void => {
-    const { hostname, timestamp, type } = event;
+    const { hostname, timestamp, type, processed } = event;
     if (typeof hostname !== 'string') return;
     if (type === 'task-sent') sentEvents = true;
     else if (type.startsWith('task-')) taskEvents.add(hostname);
+    if (typeof processed === 'number') {
+      if (processed > (processedBefore.get(hostname) ?? processed)) atWork.add(hostname);
+      processedBefore.set(hostname, processed);
+    }
     if (typeof timestamp !== 'number') return;
     // On its way an event only gets older, so the least delay is nearest to the truth.
     const skew = timestamp - local_received;
     skews.set(hostname, Math.max(skew, skews.get(hostname) ?? Number.NEGATIVE_INFINITY));
   };
   for await (const batch of inbox.batches(signal)) decode(batch).events.forEach(hearOne);
-  return { skews, taskEvents, sentEvents };
+  return { skews, taskEvents, sentEvents, atWork };
 }

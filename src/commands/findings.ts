@@ -9,10 +9,10 @@ export interface Finding {
   readonly remedy?: readonly string[];
 }
 
-/** What was seen of one worker. Null: not told. */
+/** What the configuration of one worker says. */
 export interface SeenWorker {
-  readonly sendsTaskEvents: boolean | null;
-  readonly sendsSentEvents: boolean | null;
+  readonly sendsTaskEvents: boolean;
+  readonly sendsSentEvents: boolean;
 }
 
 /** What was seen of one broker while listening to it. */
@@ -27,6 +27,8 @@ export interface SeenBroker {
   /** Node names from which task events came. */
   readonly taskEvents: ReadonlySet<string>;
   readonly sentEvents: boolean;
+  /** Node names whose heartbeats said that they processed tasks meanwhile. */
+  readonly atWork: ReadonlySet<string>;
   /** How long was listened. */
   readonly listened: Seconds;
   /** The durable queue, where one is configured; without counts when it does not exist. */
@@ -75,7 +77,7 @@ function examineQueue(queue: SeenBroker['queue']): Finding[] {
   return [{ level: 'problem', text: `${text}: nobody takes them out`, remedy }];
 }
 
-function examineWorkers({ workers, skews, taskEvents, sentEvents, listened }: SeenBroker): Finding[] {
+function examineWorkers({ workers, skews, taskEvents, sentEvents, atWork, listened }: SeenBroker): Finding[] {
   const silent = [...skews.keys()].filter((hostname) => !workers.has(hostname) && !hostname.startsWith('gen'));
   if (workers.size === 0 && silent.length === 0) {
     const remedy = [
@@ -90,10 +92,23 @@ function examineWorkers({ workers, skews, taskEvents, sentEvents, listened }: Se
     const text = `${list(silent)} sent events but did not answer: remote control is off there (worker_enable_remote_control), or it is busy`;
     findings.push({ level: 'note', text });
   }
-  const on = [...workers].filter(([name, { sendsTaskEvents }]) => sendsTaskEvents || taskEvents.has(name));
-  const unsure = [...workers.keys()].filter((hostname) => !on.some(([name]) => name === hostname));
-  if (on.length > 0) findings.push({ level: 'ok', text: `task events are on at ${list(on.map(([name]) => name))}` });
-  if (unsure.length > 0) findings.push(withoutTaskEvents(unsure, listened));
+  const all = [...workers.keys(), ...silent];
+  const on = all.filter((hostname) => workers.get(hostname)?.sendsTaskEvents || taskEvents.has(hostname));
+  const unsure = all.filter((hostname) => !on.includes(hostname));
+  if (on.length > 0) findings.push({ level: 'ok', text: `task events are on at ${list(on)}` });
+  const guilty = unsure.filter((hostname) => atWork.has(hostname));
+  const idle = unsure.filter((hostname) => !atWork.has(hostname));
+  if (guilty.length > 0) {
+    const text = `task events are off at ${list(guilty)}, which processed tasks meanwhile: nothing of them is recorded`;
+    findings.push({ level: 'problem', text, remedy: TASK_EVENTS_ON });
+  }
+  if (idle.length > 0) {
+    // A worker started with -E does not tell so; only its task events do.
+    const text =
+      `task events: worker_send_task_events is not set at ${list(idle)}, and no task event came in ${listened} s; ` +
+      'unless started with -E, nothing of its tasks is recorded';
+    findings.push({ level: 'note', text, remedy: TASK_EVENTS_ON });
+  }
   if (sentEvents || [...workers.values()].some(({ sendsSentEvents }) => sendsSentEvents)) {
     findings.push({ level: 'ok', text: 'task-sent events are on: tasks show as soon as they are published' });
   } else {
@@ -107,17 +122,10 @@ function examineWorkers({ workers, skews, taskEvents, sentEvents, listened }: Se
   return findings;
 }
 
-/** A worker started with -E does not tell so; only its task events do. */
-function withoutTaskEvents(hostnames: readonly string[], listened: Seconds): Finding {
-  const text =
-    `worker_send_task_events is not set at ${list(hostnames)}, and no task event came in ${listened} s: ` +
-    'unless started with -E, nothing of its tasks is recorded';
-  const remedy = [
-    'now: celery -A proj control enable_events',
-    'for good: start the worker with -E, or set worker_send_task_events = True',
-  ];
-  return { level: 'problem', text, remedy };
-}
+const TASK_EVENTS_ON = [
+  'now: celery -A proj control enable_events',
+  'for good: start the worker with -E, or set worker_send_task_events = True',
+];
 
 function examineClocks({ skews, workers }: SeenBroker): Finding[] {
   const off = [...skews].filter(([, skew]) => Math.abs(skew) > SKEW);

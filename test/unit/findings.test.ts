@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { examineBroker, examineDatabase, type Finding, type SeenBroker } from '../../src/commands/findings.ts';
+
+const on = { sendsTaskEvents: true, sendsSentEvents: true };
+const off = { sendsTaskEvents: false, sendsSentEvents: false };
+
+function broker(seen: Partial<SeenBroker>): Finding[] {
+  const nothing = {
+    workers: new Map(),
+    skews: new Map(),
+    taskEvents: new Set<string>(),
+    sentEvents: false,
+    atWork: new Set<string>(),
+  };
+  return examineBroker({ version: '3.10.8', error: null, listened: 3, queue: null, ...nothing, ...seen });
+}
+
+function problems(findings: readonly Finding[]): string[] {
+  return findings.filter(({ level }) => level === 'problem').map(({ text }) => text);
+}
+
+describe('a broker', () => {
+  test('where all is well', () => {
+    const found = broker({ workers: new Map([['w@h', on]]), skews: new Map([['w@h', -0.01]]) });
+    expect(found.every(({ level }) => level === 'ok')).toBe(true);
+    expect(found.map(({ text }) => text)).toEqual([
+      'the broker answers: RabbitMQ 3.10.8',
+      'w@h answered',
+      'task events are on at w@h',
+      'task-sent events are on: tasks show as soon as they are published',
+      'the clocks agree within 0.01 s',
+    ]);
+  });
+
+  test('that does not answer: nothing else is said', () => {
+    expect(broker({ version: null, error: 'no broker answers' })).toEqual([
+      { level: 'problem', text: 'no broker answers', remedy: expect.any(Array) },
+    ]);
+  });
+
+  test('without workers', () => expect(problems(broker({}))).toEqual(['no worker answers, and none sent a heartbeat']));
+
+  test('a worker whose task events were seen has them on, whatever its configuration says', () => {
+    expect(problems(broker({ workers: new Map([['w@h', off]]), taskEvents: new Set(['w@h']) }))).toEqual([]);
+  });
+
+  test('a worker that says it processed tasks, but sends no task events, has them off; an idle one may', () => {
+    const idle = broker({ workers: new Map([['w@h', off]]) });
+    expect(problems(idle)).toEqual([]);
+    expect(idle[2]).toMatchObject({
+      level: 'note',
+      remedy: ['now: celery -A proj control enable_events', expect.any(String)],
+    });
+    expect(problems(broker({ workers: new Map([['w@h', off]]), atWork: new Set(['w@h']) }))).toEqual([
+      'task events are off at w@h, which processed tasks meanwhile: nothing of them is recorded',
+    ]);
+  });
+
+  test('a worker that only sends events is no problem, but told; clients are no workers', () => {
+    const skews = new Map([
+      ['w@h', 0],
+      ['gen123@h', 0],
+    ]);
+    const found = broker({ skews, taskEvents: new Set(['w@h']) });
+    expect(problems(found)).toEqual([]);
+    expect(found.find(({ level }) => level === 'note')?.text).toMatch(/^w@h sent events but did not answer/);
+  });
+
+  test('clocks that are off', () => {
+    const skews = new Map([
+      ['fast@h', 3.5],
+      ['slow@h', -7200],
+      ['good@h', 0.2],
+    ]);
+    expect(problems(broker({ workers: new Map([['w@h', on]]), skews, taskEvents: new Set(skews.keys()) }))).toEqual([
+      'the clock of fast@h is 3.5 s ahead of this machine’s',
+      'the clock of slow@h is 7200.0 s behind this machine’s',
+    ]);
+  });
+
+  test('a durable queue that nobody empties', () => {
+    const queue = (messages: number | null, consumers: number | null) =>
+      broker({ workers: new Map([['w@h', on]]), queue: { name: 'q', messages, consumers } })[1];
+    expect(queue(null, null)).toMatchObject({ level: 'note' });
+    expect(queue(5, 0)).toMatchObject({ level: 'ok' });
+    expect(queue(50_000, 1)).toMatchObject({ level: 'ok' });
+    expect(queue(50_000, 0)).toMatchObject({
+      level: 'problem',
+      text: expect.stringContaining('nobody takes them out'),
+    });
+  });
+});
+
+test('a database', () => {
+  const seen = { version: '15.20', error: null, schema: 's', applied: 2, pending: [], unknown: [] };
+  const last = (change: object) => examineDatabase({ ...seen, ...change }).at(-1);
+  expect(last({})).toMatchObject({ level: 'ok', text: 'the schema "s" is up to date (2 migrations)' });
+  expect(last({ applied: 0, pending: ['a'] })).toMatchObject({
+    level: 'note',
+    text: 'the schema "s" is not set up yet',
+  });
+  expect(last({ applied: 1, pending: ['b'] })).toMatchObject({ level: 'note', text: 'the schema "s" lacks b' });
+  expect(last({ unknown: ['c'] })).toMatchObject({ level: 'problem' });
+  expect(last({ version: null, error: 'away' })).toMatchObject({ level: 'problem', text: 'away' });
+});
