@@ -4,7 +4,7 @@ import { TextDecoder } from 'node:util';
 import { brotliDecompressSync, unzipSync } from 'node:zlib';
 import { decode as decodeMsgpack } from '@msgpack/msgpack';
 import { Decompress } from 'fzstd';
-import { parseDocument } from 'yaml';
+import { Composer, type CST, Parser } from 'yaml';
 import type { Json } from '../domain/event.ts';
 import type { Delivery } from './delivery.ts';
 import { toJson, Undecodable } from './json.ts';
@@ -12,8 +12,9 @@ import { toJson, Undecodable } from './json.ts';
 const JSON_TYPE = 'application/json';
 /** Largest body that is read, in bytes, decompressed: a bound for what a few hostile bytes can grow to. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** Largest YAML body, in bytes: it is read some hundred times slower than JSON, and nothing else happens meanwhile. */
-const MAX_YAML_BYTES = 1024 * 1024;
+/** Longest YAML body: it is read some hundred times slower than JSON, and nothing else happens meanwhile. */
+const MAX_YAML_LENGTH = 256 * 1024;
+const MAX_YAML_DEPTH = 100;
 
 /** A body as JSON text, or as the value that was in it where it came in another format. */
 export type Content = { readonly text: string } | { readonly value: Json };
@@ -78,7 +79,7 @@ function readText(body: Buffer, encoding: string | undefined): string {
 function readCharset(body: Buffer, encoding: string, label: string): string {
   let decoder: TextDecoder;
   try {
-    decoder = new TextDecoder(label.replace(/^utf(\d)/, 'utf-$1'), { fatal: true });
+    decoder = new TextDecoder(label.replace(/^utf(\d)/, 'utf-$1').replace(/-([lb]e)$/, '$1'), { fatal: true });
   } catch {
     throw new Undecodable(`the content encoding ${quote(encoding)} is not known; expected utf-8`);
   }
@@ -110,21 +111,42 @@ function readMsgpack(body: Buffer): Json {
 }
 
 function readYaml(text: string): Json {
-  if (text.length > MAX_YAML_BYTES) throw new Undecodable(`the YAML body is larger than ${MAX_YAML_BYTES} bytes`);
+  if (text.length > MAX_YAML_LENGTH)
+    throw new Undecodable(`the YAML body is longer than ${MAX_YAML_LENGTH} characters`);
   try {
-    const document = parseDocument(text, {
+    const tokens = [...new Parser().parse(text)];
+    for (const token of tokens) refuseDeep(token);
+    const options = {
       schema: 'core',
       intAsBigInt: true,
       uniqueKeys: false,
       stringKeys: true,
       logLevel: 'silent',
-    });
+    } as const;
+    const [document, ...others] = new Composer(options).compose(tokens, true, text.length);
+    if (document === undefined || others.length > 0)
+      throw new Undecodable('the YAML body holds more than one document');
     // A warning is a tag without a meaning here, like !!python/object: what it stands for is not in the text.
     const problem = document.errors[0] ?? document.warnings[0];
     if (problem) throw problem;
     return toJson(document.toJS({ maxAliasCount: 100 }));
   } catch (error) {
     throw refused('YAML', error);
+  }
+}
+
+/** Composing goes down into what it composes, and a stack that overflows inside a regular expression ends the process. */
+function refuseDeep(root: CST.Token): void {
+  const open: { readonly token: CST.Token; readonly depth: number }[] = [{ token: root, depth: 0 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, depth } = next;
+    if (depth > MAX_YAML_DEPTH) throw new Undecodable(`the YAML body is nested deeper than ${MAX_YAML_DEPTH} levels`);
+    if (token.type === 'document' && token.value) open.push({ token: token.value, depth });
+    if (!('items' in token)) continue;
+    for (const { key, value } of token.items) {
+      if (key) open.push({ token: key, depth: depth + 1 });
+      if (value) open.push({ token: value, depth: depth + 1 });
+    }
   }
 }
 

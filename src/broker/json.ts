@@ -57,13 +57,17 @@ function syntaxOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/[^\x20-\x7e]/g, '?').slice(0, 120);
 }
 
-/** True when the value needs no marked form: all numbers as written, no tagged values, not too deep. */
+function tooDeep(): Undecodable {
+  return new Undecodable(`the body is nested deeper than ${MAX_DEPTH} levels`);
+}
+
+/** True when the value needs no marked form: all numbers as written, no tagged values. Throws when it is too deep. */
 function isExact(value: Json): boolean {
   return typeof value !== 'object' || value === null || isExactInside(value, 1);
 }
 
 function isExactInside(value: object, depth: number): boolean {
-  if (depth > MAX_DEPTH) return false;
+  if (depth > MAX_DEPTH) throw tooDeep();
   const record = value as Record<string, unknown>;
   for (const key in record) {
     const field = record[key];
@@ -138,7 +142,7 @@ function endOfString(text: string, at: number): number {
  * Throws Undecodable for what JSON cannot hold and for nesting deeper than 500.
  */
 export function toJson(value: unknown, depth = 0): Json {
-  if (depth > MAX_DEPTH) throw new Undecodable(`the body is nested deeper than ${MAX_DEPTH} levels`);
+  if (depth > MAX_DEPTH) throw tooDeep();
   switch (typeof value) {
     case 'string':
     case 'boolean':
