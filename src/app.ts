@@ -7,7 +7,6 @@
 import { Inbox } from './broker/inbox.ts';
 import type { ReceiverStatus } from './broker/receiver.ts';
 import { Camera } from './camera/camera.ts';
-import { openConfigured } from './commands/database.ts';
 import type { Config } from './config.ts';
 import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
 import { createClusters } from './domain/state.ts';
@@ -20,6 +19,7 @@ import { type Logger, logDiagnostics } from './log.ts';
 import { createReceivers } from './receivers.ts';
 import { Recorder } from './recorder.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
+import { openConfigured } from './store/configured.ts';
 import { migrateUp } from './store/migrate.ts';
 import { createSnapshots } from './store/snapshots.ts';
 import { VERSION } from './version.ts';

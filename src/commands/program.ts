@@ -64,7 +64,7 @@ export function createProgram(): Command {
     command.action(async (flags: Flags) => {
       const config = loadConfig(flags, process.env, DATABASE);
       const { migrate } = await import('./migrate.ts');
-      const { openConfigured } = await import('./database.ts');
+      const { openConfigured } = await import('../store/configured.ts');
       await using stack = new AsyncStack();
       await migrate(await openConfigured(config.database, stack), name, flags['all'] === true);
     });

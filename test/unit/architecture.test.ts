@@ -20,7 +20,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: [...SMALL, ...ADAPTERS, 'app'],
   root: ['root', 'domain'],
 };
-const TOP = ['app', 'cli', 'index'];
+/** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
+const APP = ['app', 'recorder', 'receivers', 'gaps'];
+const ENTRIES = ['cli', 'index'];
 /** What a pure file has no business with. */
 const IMPURE =
   /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|(?<![.\w])process\.(env|argv|exit|on|std|hrtime|nextTick|cwd|uptime|memoryUsage)|\b(performance|console|crypto)\./;
@@ -32,7 +34,8 @@ function roomOf(path: string): string {
   if (path.startsWith('migrations/')) return 'migrations';
   if (second !== undefined) return first;
   const name = first.replace(/\.ts$/, '');
-  return TOP.includes(name) ? name : 'root';
+  if (APP.includes(name)) return 'app';
+  return ENTRIES.includes(name) ? name : 'root';
 }
 
 /** Every breach of the table, as sentences. */
