@@ -43,7 +43,7 @@ export function createRoutes(sources: ApiSources): Hono {
   return app;
 }
 
-export function readyAnswer({ receivers, activity }: ApiSources): ReadyAnswer {
+function readyAnswer({ receivers, activity }: ApiSources): ReadyAnswer {
   const reasons = receivers()
     .filter(({ connected }) => !connected)
     .map(({ cluster, error }) => `not consuming from ${cluster}: ${error ?? 'still connecting'}`);
@@ -51,7 +51,7 @@ export function readyAnswer({ receivers, activity }: ApiSources): ReadyAnswer {
   return { ready: reasons.length === 0, reasons };
 }
 
-export function clusterAnswer({ version, simulated, clusters, activity, receivers, clock }: ApiSources): ClusterAnswer {
+function clusterAnswer({ version, simulated, clusters, activity, receivers, clock }: ApiSources): ClusterAnswer {
   const now = clock();
   const each = Array.from(clusters.byName.values(), (state) => ({
     cluster: state.cluster,
