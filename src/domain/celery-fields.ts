@@ -4,7 +4,7 @@
  */
 import type { CeleryType } from './celery-types.ts';
 import type { Event, Json, Seconds } from './event.ts';
-import { type State, shareName, shareText } from './memory.ts';
+import { type State, shareName } from './memory.ts';
 import { TASK_FIELDS, type Task } from './task.ts';
 import { WORKER_FIELDS, type Worker } from './worker.ts';
 
@@ -47,20 +47,22 @@ export function copyTaskFields(
   stamps: Stamps,
   sender: string,
 ): void {
-  const extra = extraOf(task);
+  task.extra ??= usualExtra(event, sender, type);
+  const { extra } = task;
   for (const key in event) {
+    const value = event[key] as Json;
     switch (key) {
       case 'type':
         extra.type = type.type;
         break;
       case 'hostname':
-        extra.hostname = typeof event.hostname === 'string' ? sender : (event.hostname as Json);
+        extra.hostname = typeof value === 'string' ? sender : value;
         break;
       case 'pid':
-        extra.pid = event.pid as Json;
+        extra.pid = value;
         break;
       case 'utcoffset':
-        extra.utcoffset = event.utcoffset as Json;
+        extra.utcoffset = value;
         break;
       case 'timestamp':
         setTaskField(state, task, key, stamps.timestamp as Json);
@@ -69,7 +71,7 @@ export function copyTaskFields(
       case 'local_received':
         break;
       default:
-        setTaskField(state, task, key, event[key] as Json);
+        setTaskField(state, task, key, value);
     }
   }
   setTaskField(state, task, 'clock', stamps.clock);
@@ -141,10 +143,10 @@ function setText(state: State, task: Task, key: string, text: string | null): bo
       task.result = text;
       return true;
     case 'exception':
-      task.exception = text === null ? null : shareText(state, text);
+      task.exception = text === null ? null : state.indexes.texts.share(text);
       return true;
     case 'traceback':
-      task.traceback = text === null ? null : shareText(state, text);
+      task.traceback = text === null ? null : state.indexes.texts.share(text);
       return true;
     case 'eta':
       task.eta = text;
@@ -256,6 +258,12 @@ function setWorkerField(state: State, worker: Worker, key: string, value: Json):
 
 function isNumbers(value: Json): value is readonly number[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'number');
+}
+
+/** In one literal, so that all tasks that have just these share a hidden class. */
+function usualExtra({ hostname, pid, utcoffset }: Event, sender: string, { type }: CeleryType): Record<string, Json> {
+  if (typeof hostname !== 'string' || pid === undefined || utcoffset === undefined) return {};
+  return { hostname: sender, pid, utcoffset, type, local_received: null };
 }
 
 function extraOf(record: Task | Worker): Record<string, Json> {

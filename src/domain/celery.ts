@@ -20,7 +20,6 @@ import {
   noteReady,
   parentOf,
   type State,
-  shareText,
   takeChildren,
 } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
@@ -42,11 +41,14 @@ export function createCelery({ localize = true }: CeleryOptions = {}): Reducer {
 
   return {
     fold(state: State, event: Event, local_received: Seconds): Change {
-      const type = typeOf(event.type);
-      const clock = receive(state, event, type);
+      const type = typeOf(state.indexes.texts.share(event.type));
+      const clock = receive(state, event.clock, type);
       if (clock === undefined) return null;
-      const timestamp = localize ? localized(event) : event.timestamp;
-      if (timestamp === undefined && event.timestamp !== undefined) return null;
+      let { timestamp } = event;
+      if (localize && timestamp !== undefined) {
+        timestamp = localized(timestamp, event.utcoffset);
+        if (timestamp === undefined) return null;
+      }
       state.event_count++;
       const stamps: Stamps = { clock, timestamp, local_received };
       if (type.group === 'task') return foldTask(state, event, type, stamps);
@@ -57,25 +59,24 @@ export function createCelery({ localize = true }: CeleryOptions = {}): Reducer {
 }
 
 /** The receiver's clock rule: advances the monitor's clock and gives the event's; undefined where Celery raises. */
-function receive(state: State, event: Event, type: CeleryType): Json | undefined {
+function receive(state: State, clock: Json | undefined, type: CeleryType): Json | undefined {
   if (type.isSent) {
     // Clients never synchronise their clocks, so Celery uses its own.
-    const clock = state.clock === 0 ? 0 : state.clock - 1;
+    const ours = state.clock === 0 ? 0 : state.clock - 1;
     state.clock++;
-    return clock;
+    return ours;
   }
-  if (event.clock === undefined) return ++state.clock;
-  const clock = toNumber(event.clock);
-  if (clock === null) return undefined;
-  if (clock > state.clock) state.clock = clock;
+  if (clock === undefined) return ++state.clock;
+  const value = toNumber(clock);
+  if (value === null) return undefined;
+  if (value > state.clock) state.clock = value;
   state.clock++;
-  return event.clock;
+  return clock;
 }
 
-/** The event's time as Celery's receiver in UTC shifts it; undefined where there is none, or where Celery raises. */
-function localized(event: Event): Json | undefined {
-  const { timestamp, utcoffset } = event;
-  if (timestamp === undefined || utcoffset === undefined) return timestamp;
+/** The event's time as Celery's receiver in UTC shifts it; undefined where Celery raises. */
+function localized(timestamp: Json, utcoffset: Json | undefined): Json | undefined {
+  if (utcoffset === undefined || (utcoffset === 0 && typeof timestamp === 'number')) return timestamp;
   const time = toNumber(timestamp);
   const hours = toNumber(utcoffset);
   return time === null || hours === null ? undefined : time - hours * 3600;
@@ -108,7 +109,7 @@ function foldTask(state: State, event: Event, type: CeleryType, stamps: Stamps):
   let sender: string;
   let id: string | undefined;
   if (type.isSent) {
-    sender = shareText(state, String(hostname));
+    sender = state.indexes.texts.share(String(hostname));
     setTaskField(state, task, 'client', typeof hostname === 'string' ? sender : hostname);
     id = sender;
   } else {
@@ -142,8 +143,7 @@ function foldTask(state: State, event: Event, type: CeleryType, stamps: Stamps):
 
 /** `Task.event`; false where Celery raises. */
 function updateTask(state: State, task: Task, event: Event, type: CeleryType, stamps: Stamps, sender: string): boolean {
-  const timestamp = stamps.timestamp as Json;
-  if (type.time !== null) setTaskField(state, task, type.time, timestamp);
+  if (type.time !== null) setTaskField(state, task, type.time, stamps.timestamp as Json);
   if (type.state !== RETRY) {
     const current = misfitOf(state, task, 'state');
     if (!isHashable(current)) return false;
@@ -158,13 +158,12 @@ function updateTask(state: State, task: Task, event: Event, type: CeleryType, st
   }
   copyTaskFields(state, task, event, type, stamps, sender);
   setTaskField(state, task, 'state', type.state);
-  setTaskField(state, task, 'timestamp', timestamp);
   return true;
 }
 
 /** The worker that sent a task event, made known if it was not; null for a hostname that cannot be one. */
 function workerOf(state: State, hostname: Json): Worker | null {
-  const key = keyOf(hostname);
+  const key = typeof hostname === 'string' ? state.indexes.texts.share(hostname) : keyOf(hostname);
   if (key === null) return null;
   return state.workers.get(key) ?? addWorker(state, key);
 }

@@ -1,7 +1,8 @@
 /** What one cluster's state holds in memory, and for how long: creation, eviction, families, restoring. Shared by all reducers. */
-import type { Json } from './event.ts';
+import type { Json, Seconds } from './event.ts';
 import { Oldest } from './oldest.ts';
 import { createTask, isReady, TASK_FIELDS, type Task } from './task.ts';
+import { Texts } from './texts.ts';
 import type { TimeOrder } from './time-order.ts';
 import { createWorker, WORKER_FIELDS, type Worker } from './worker.ts';
 
@@ -24,6 +25,8 @@ export interface State {
   evicted_active: number;
   /** True once some task that the database may know is not in memory. */
   forgetful: boolean;
+  /** When the latest event was received, epoch seconds; null before the first. */
+  last_received: Seconds | null;
   /** Celery's order of tasks by time; null where nobody asks for it. */
   readonly timeOrder: TimeOrder | null;
   readonly limits: Limits;
@@ -41,8 +44,8 @@ export interface Limits {
 interface Indexes {
   readonly oldestTask: Oldest<Task>;
   readonly oldestWorker: Oldest<Worker>;
-  /** Tasks that have ended, in that order. */
-  readonly finished: Set<Task>;
+  /** Tasks that have ended, by uuid, in that order. */
+  readonly finished: Map<string, Task>;
   readonly oldestFinished: Oldest<Task>;
   /** By the uuid of a parent that is not in memory: its children that are. */
   readonly waiting: Map<string, Set<string>>;
@@ -52,15 +55,10 @@ interface Indexes {
   readonly expected: Map<string, string[]>;
   /** Records whose `extra` holds a value under the name of a field. */
   readonly misfits: Set<Task | Worker>;
-  /** Names by themselves, so that equal ones share their memory. */
-  readonly names: Map<string, string>;
-  /** Likewise other texts that come again and again; emptied when full. */
-  readonly texts: Map<string, string>;
+  readonly texts: Texts;
 }
 
 const MAX_NAMES = 10_000;
-const MAX_TEXTS = 1_000;
-const MAX_SHARED_LENGTH = 16_384;
 
 /** Celery gives a task one parent, itself when it is retried, and another when it replaces itself. */
 const MAX_FORMER_PARENTS = 16;
@@ -68,7 +66,7 @@ const MAX_FORMER_PARENTS = 16;
 export function createState(cluster: string, limits: Limits, timeOrder: TimeOrder | null): State {
   const tasks = new Map<string, Task>();
   const workers = new Map<string, Worker>();
-  const finished = new Set<Task>();
+  const finished = new Map<string, Task>();
   return {
     cluster,
     tasks,
@@ -79,6 +77,7 @@ export function createState(cluster: string, limits: Limits, timeOrder: TimeOrde
     clock: 0,
     evicted_active: 0,
     forgetful: false,
+    last_received: null,
     timeOrder,
     limits,
     indexes: {
@@ -90,8 +89,7 @@ export function createState(cluster: string, limits: Limits, timeOrder: TimeOrde
       formerParents: new Map(),
       expected: new Map(),
       misfits: new Set(),
-      names: new Map(),
-      texts: new Map(),
+      texts: new Texts(),
     },
   };
 }
@@ -110,34 +108,19 @@ export function addWorker(state: State, hostname: string): Worker {
 export function noteReady(state: State, task: Task): void {
   const { finished, oldestFinished } = state.indexes;
   if (!isReady(task)) {
-    finished.delete(task);
-  } else if (!finished.has(task)) {
-    finished.add(task);
+    finished.delete(task.uuid);
+  } else if (!finished.has(task.uuid)) {
+    finished.set(task.uuid, task);
     oldestFinished.added();
   }
 }
 
-/** The one copy of a task name; a new name is noted in `task_types`. */
+/** A task name as it is kept; a new one is noted in `task_types`. */
 export function shareName(state: State, name: string): string {
-  const { names } = state.indexes;
-  const known = names.get(name);
-  if (known !== undefined) return known;
-  if (names.size < MAX_NAMES) {
-    names.set(name, name);
-    state.task_types.add(name);
-  }
-  return name;
-}
-
-/** The one copy of a text that is likely to come again: tracebacks, names of clients. */
-export function shareText(state: State, text: string): string {
-  if (text.length > MAX_SHARED_LENGTH) return text;
-  const { texts } = state.indexes;
-  const known = texts.get(text);
-  if (known !== undefined) return known;
-  if (texts.size >= MAX_TEXTS) texts.clear();
-  texts.set(text, text);
-  return text;
+  const shared = state.indexes.texts.share(name);
+  const { task_types } = state;
+  if (task_types.size < MAX_NAMES && !task_types.has(shared)) task_types.add(shared);
+  return shared;
 }
 
 /** Puts a task among its parent's children, or lets it wait for the parent to appear. */
@@ -267,7 +250,7 @@ function evictTask(state: State): void {
   const { tasks, indexes } = state;
   let task = indexes.oldestFinished.next();
   if (task) {
-    indexes.finished.delete(task);
+    indexes.finished.delete(task.uuid);
   } else {
     task = indexes.oldestTask.next();
     state.evicted_active++;

@@ -18,21 +18,26 @@ export const UNREADY_STATES: ReadonlySet<string> = new Set([PENDING, RECEIVED, S
 export const EXCEPTION_STATES: ReadonlySet<string> = new Set([RETRY, FAILURE, REVOKED]);
 export const PROPAGATE_STATES: ReadonlySet<string> = new Set([FAILURE, REVOKED]);
 
-/** Where every state that is not listed stands: after FAILURE, before REVOKED. */
-const CUSTOM_PRECEDENCE = 2;
-
-const PRECEDENCE: ReadonlyMap<string, number> = new Map([
-  [SUCCESS, 0],
-  [FAILURE, 1],
-  [REVOKED, 3],
-  [STARTED, 4],
-  [RECEIVED, 5],
-  [REJECTED, 6],
-  [RETRY, 7],
-  [PENDING, 8],
-]);
-
-/** Rank of a state where events came in no sensible order: the lower number wins. */
+/** Rank of a state where events came in no sensible order: the lower number wins. Custom states stand after FAILURE. */
 export function precedence(state: string): number {
-  return PRECEDENCE.get(state) ?? CUSTOM_PRECEDENCE;
+  switch (state) {
+    case SUCCESS:
+      return 0;
+    case FAILURE:
+      return 1;
+    case REVOKED:
+      return 3;
+    case STARTED:
+      return 4;
+    case RECEIVED:
+      return 5;
+    case REJECTED:
+      return 6;
+    case RETRY:
+      return 7;
+    case PENDING:
+      return 8;
+    default:
+      return 2;
+  }
 }

@@ -60,10 +60,15 @@ export const WORKER_FIELDS: ReadonlySet<string> = new Set(
  */
 export function addHeartbeat(worker: Worker, time: Seconds): void {
   const { heartbeats } = worker;
-  if (heartbeats.length >= MAX_HEARTBEATS) heartbeats.shift();
-  let i = heartbeats.length;
-  heartbeats.push(time);
-  for (; i > 0 && time < (heartbeats[i - 1] as Seconds); i--) heartbeats[i] = heartbeats[i - 1] as Seconds;
+  if (heartbeats.length < MAX_HEARTBEATS) {
+    let i = heartbeats.push(time) - 1;
+    for (; i > 0 && time < (heartbeats[i - 1] as Seconds); i--) heartbeats[i] = heartbeats[i - 1] as Seconds;
+    heartbeats[i] = time;
+    return;
+  }
+  let i = 0;
+  for (; i < MAX_HEARTBEATS - 1 && (heartbeats[i + 1] as Seconds) <= time; i++)
+    heartbeats[i] = heartbeats[i + 1] as Seconds;
   heartbeats[i] = time;
 }
 

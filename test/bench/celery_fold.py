@@ -1,0 +1,42 @@
+"""Folds a file of events, one JSON object a line, with Celery's own State; prints what it took as one JSON object.
+
+usage: celery_fold.py FILE MAX_TASKS FILL
+The first FILL lines fill the memory; the rest is folded at the limit. Parsing is not timed.
+"""
+import json
+import resource
+import sys
+import time
+from itertools import islice
+
+from celery.events.state import State
+
+CHUNK = 20_000
+
+
+def fold(state, lines):
+    seconds, count = 0.0, 0
+    while True:
+        events = [json.loads(line) for line in islice(lines, CHUNK)]
+        if not events:
+            return count / seconds if seconds else None
+        begin = time.perf_counter()
+        for event in events:
+            event['local_received'] = event['timestamp']
+            state.event(event)
+        seconds += time.perf_counter() - begin
+        count += len(events)
+
+
+def main():
+    path, max_tasks, fill = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    state = State(max_tasks_in_memory=max_tasks)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open(path, encoding='utf-8') as lines:
+        filling = fold(state, islice(lines, fill))
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        steady = fold(state, lines)
+    print(json.dumps({'filling': filling, 'steady': steady, 'bytes': (after - before) * 1024 / len(state.tasks.data)}))
+
+
+main()
