@@ -103,7 +103,7 @@ async function startBroker(stops: Stop[]): Promise<void> {
   else {
     await aptInstall('rabbitmq-server', 'or set TEST_BROKER_URL and RABBITMQ_MANAGEMENT_URL');
     execFileSync('rabbitmq-server', ['-detached'], { stdio: 'ignore' });
-    stops.push(() => exec('rabbitmqctl', ['stop']));
+    stops.push(() => exec('rabbitmqctl', ['shutdown']));
   }
   for (const deadline = Date.now() + 90_000; !(await findBroker()); await delay(500)) {
     if (Date.now() > deadline) throw new Error(`RabbitMQ was started but does not answer at ${STANDARD_BROKER}`);
