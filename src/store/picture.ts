@@ -25,6 +25,9 @@ export type ClusterSummary = {
 /** A transaction that takes longer is cut; the picture is taken again. */
 const PATIENCE: Seconds = 120;
 
+/** A picture costs as much as what changed: rows are looked up by their key, and no table is ever read whole. */
+const PLAN = 'set local enable_hashjoin = off; set local enable_mergejoin = off';
+
 /**
  * One picture, from the moment the shutter is released. Adding does no IO and copies what it needs, so the records may
  * go on changing afterwards.
@@ -72,7 +75,7 @@ export class Picture {
    * database has folded all of this and more.
    */
   async save(db: Knex): Promise<number | null> {
-    return transaction(db, { seconds: PATIENCE }, async (client) => {
+    const work = async (client: pg.Client): Promise<number | null> => {
       await client.query(`select pg_advisory_xact_lock(hashtext('celerycam camera'), hashtext(current_schema()))`);
       const id = await this.#insertSnapshot(client);
       if (id === null) return null;
@@ -80,7 +83,8 @@ export class Picture {
       if (this.tasks > 0) await merge(client, TASKS, this.#tasks.chunks(), id, this.#marked);
       if (this.#hasNames) await addNames(client, this.#names.chunks());
       return id;
-    });
+    };
+    return transaction(db, { seconds: PATIENCE }, work, PLAN);
   }
 
   async #insertSnapshot(client: pg.Client): Promise<number | null> {
@@ -102,6 +106,7 @@ interface Versioned {
   readonly states: string;
   readonly history: string;
   readonly key: string;
+  /** `cluster` and the key first. */
   readonly columns: readonly string[];
   readonly version: readonly string[];
 }
@@ -132,6 +137,7 @@ async function merge(
 ): Promise<void> {
   const staging = `new_${states}`;
   const list = columns.join(', ');
+  const updates = columns.slice(2).map((column) => `${column} = excluded.${column}`);
   const versionOf = (table: string): string => version.map((column) => `${table}.${column}`).join(', ');
   await client.query(
     `create temp table if not exists ${staging} on commit delete rows as select ${list} from ${states} with no data`,
@@ -148,7 +154,7 @@ async function merge(
       where (${versionOf('o')}) is distinct from (${versionOf('n')})`);
   await client.query(`
     insert into ${states} (${list}, since) select ${list}, ${snapshot} from ${staging}
-    on conflict (cluster, ${key}) do update set ${columns.map((column) => `${column} = excluded.${column}`).join(', ')},
+    on conflict (cluster, ${key}) do update set ${updates.join(', ')},
       since = case when (${versionOf(states)}) is distinct from (${versionOf('excluded')})
         then excluded.since else ${states}.since end`);
 }
