@@ -96,7 +96,8 @@ export function copyWorkerFields(
     if (READ_ONLY.has(key)) return false;
     if (key === 'type') extra.type = type.type;
     else if (key === 'timestamp') extra.timestamp = stamps.timestamp as Json;
-    else if (key !== 'local_received') setWorkerField(state, worker, key, event[key] as Json);
+    else if (key === 'local_received') extra.local_received = stamps.local_received;
+    else setWorkerField(state, worker, key, event[key] as Json);
   }
   if (event.clock === undefined) setWorkerField(state, worker, 'clock', stamps.clock);
   extra.local_received = stamps.local_received;
@@ -221,7 +222,8 @@ function setNumber(task: Task, key: string, number: number | null): boolean {
   }
 }
 
-function setWorkerField(state: State, worker: Worker, key: string, value: Json): void {
+/** Sets one field to what an event says. */
+export function setWorkerField(state: State, worker: Worker, key: string, value: Json): void {
   const { misfits } = state.indexes;
   if (misfits.size > 0 && misfits.has(worker) && WORKER_FIELDS.has(key)) delete worker.extra?.[key];
   switch (key) {

@@ -7,7 +7,14 @@
  * some events make Celery's code raise: here such an event has exactly the effect that it had there until then, and the
  * next one is folded as usual.
  */
-import { copyLateReceived, copyTaskFields, copyWorkerFields, type Stamps, setTaskField } from './celery-fields.ts';
+import {
+  copyLateReceived,
+  copyTaskFields,
+  copyWorkerFields,
+  type Stamps,
+  setTaskField,
+  setWorkerField,
+} from './celery-fields.ts';
 import { type CeleryType, createTypes } from './celery-types.ts';
 import type { Event, Json, Seconds } from './event.ts';
 import {
@@ -83,18 +90,15 @@ function localized(timestamp: Json, utcoffset: Json | undefined): Json | undefin
 }
 
 function foldWorker(state: State, event: Event, type: CeleryType, stamps: Stamps): Worker | null {
-  const key = event.hostname === undefined || stamps.timestamp === undefined ? null : keyOf(event.hostname);
-  if (key === null) return null;
+  const { hostname } = event;
+  if (hostname === undefined || stamps.timestamp === undefined) return null;
   const isOffline = type.subject === 'offline';
-  let worker = state.workers.get(key);
-  if (!worker) {
-    // Celery makes a worker that says goodbye before it was heard of, and does not keep it.
-    if (isOffline) return null;
-    worker = addWorker(state, key);
-  }
-  if (!copyWorkerFields(state, worker, event, type, stamps)) return worker;
+  // Celery makes a worker that says goodbye before it was heard of, and does not keep it.
+  if (isOffline && !state.workers.has(keyOf(hostname) ?? '')) return null;
+  const worker = workerOf(state, hostname);
+  if (!worker || !copyWorkerFields(state, worker, event, type, stamps)) return worker;
   if (isOffline) worker.heartbeats.length = 0;
-  else if (stamps.local_received && toTime(stamps.timestamp as Json)) addHeartbeat(worker, stamps.local_received);
+  else if (stamps.local_received && toTime(stamps.timestamp)) addHeartbeat(worker, stamps.local_received);
   return worker;
 }
 
@@ -102,16 +106,15 @@ function foldTask(state: State, event: Event, type: CeleryType, stamps: Stamps):
   const { uuid, hostname } = event;
   const { timestamp } = stamps;
   if (uuid === undefined || hostname === undefined || timestamp === undefined) return null;
-  const key = keyOf(uuid);
-  if (key === null) return null;
-  const task = state.tasks.get(key) ?? addTask(state, key);
+  const task = taskOf(state, uuid);
+  if (!task) return null;
 
   let sender: string;
-  let id: string | undefined;
+  let id: string;
   if (type.isSent) {
     sender = state.indexes.texts.share(String(hostname));
-    setTaskField(state, task, 'client', typeof hostname === 'string' ? sender : hostname);
     id = sender;
+    setTaskField(state, task, 'client', typeof hostname === 'string' ? sender : hostname);
   } else {
     const worker = workerOf(state, hostname);
     if (!worker) return task;
@@ -123,9 +126,9 @@ function foldTask(state: State, event: Event, type: CeleryType, stamps: Stamps):
       // Celery passes the two times in the wrong order, so that the event's own becomes the heartbeat.
       addHeartbeat(worker, time);
     }
-    if (state.timeOrder) id = workerId(worker);
+    id = state.timeOrder ? workerId(state, worker) : '';
   }
-  if (id !== undefined) state.timeOrder?.add(stamps.clock, timestamp, id, task);
+  state.timeOrder?.add(Number(stamps.clock), toNumber(timestamp), id, task);
   if (type.subject === 'received') state.task_count++;
 
   const formerParent = parentOf(state, task);
@@ -135,8 +138,12 @@ function foldTask(state: State, event: Event, type: CeleryType, stamps: Stamps):
   const parent = parentOf(state, task);
   if (formerParent !== null && formerParent !== parent) leaveParent(state, task, formerParent);
   if (!isHashable(misfitOf(state, task, 'name'))) return task;
-  if (parent !== null) joinParent(state, task, parent);
-  else if (!isHashable(misfitOf(state, task, 'parent_id'))) return task;
+  if (parent !== null) {
+    joinParent(state, task, parent);
+  } else {
+    const misfit = misfitOf(state, task, 'parent_id');
+    if (misfit !== undefined && !isHashable(misfit) && isTruthy(misfit)) return task;
+  }
   takeChildren(state, task);
   return task;
 }
@@ -161,16 +168,41 @@ function updateTask(state: State, task: Task, event: Event, type: CeleryType, st
   return true;
 }
 
-/** The worker that sent a task event, made known if it was not; null for a hostname that cannot be one. */
+/** The task that an event names, made known if it was not; null for what cannot name one. */
+function taskOf(state: State, uuid: Json): Task | null {
+  const key = keyOf(uuid);
+  if (key === null) return null;
+  let task = state.tasks.get(key);
+  if (!task) {
+    task = addTask(state, key);
+    if (key !== uuid) setTaskField(state, task, 'uuid', uuid);
+  }
+  return task;
+}
+
+/** The worker that an event names, made known if it was not; null for what cannot name one. */
 function workerOf(state: State, hostname: Json): Worker | null {
   const key = typeof hostname === 'string' ? state.indexes.texts.share(hostname) : keyOf(hostname);
   if (key === null) return null;
-  return state.workers.get(key) ?? addWorker(state, key);
+  let worker = state.workers.get(key);
+  if (!worker) {
+    worker = addWorker(state, key);
+    if (key !== hostname) setWorkerField(state, worker, 'hostname', hostname);
+  }
+  return worker;
 }
 
-/** Celery's `Worker.id`. */
-function workerId(worker: Worker): string {
-  return `${worker.hostname}.${worker.pid ?? 'None'}`;
+/** Celery's `Worker.id`, by which it orders events of equal clocks. */
+function workerId(state: State, worker: Worker): string {
+  const hostname = misfitOf(state, worker, 'hostname');
+  const pid = misfitOf(state, worker, 'pid');
+  return `${hostname === undefined ? worker.hostname : pythonText(hostname)}.${pythonText(pid === undefined ? worker.pid : pid)}`;
+}
+
+/** What Python's `str` makes of a value, as far as identifiers go. */
+function pythonText(value: Json): string {
+  if (value === null) return 'None';
+  return typeof value === 'boolean' ? (value ? 'True' : 'False') : String(value);
 }
 
 /** What Python takes for a number, as a number; null for anything else. */
@@ -191,7 +223,7 @@ function isTruthy(value: Json): boolean {
   return Object.keys(value).length > 0;
 }
 
-/** False for what cannot be a key in Python. Empty ones are, where they stand for nothing. */
+/** False for what cannot be a key in Python: lists and objects. */
 function isHashable(value: Json | undefined): boolean {
   return typeof value !== 'object' || value === null;
 }

@@ -2,7 +2,8 @@
 import { compareCodePoints } from './code-points.ts';
 import type { Json, Seconds } from './event.ts';
 import { keyOf, misfitOf, type State } from './memory.ts';
-import { isReady, TASK_FIELDS, type Task } from './task.ts';
+import { READY_STATES } from './states.ts';
+import { TASK_FIELDS, type Task } from './task.ts';
 import { heartbeatExpires, isAlive, statusOf, WORKER_FIELDS, type Worker } from './worker.ts';
 
 /** A record by field. A field holds what the events said, so of a strange event it may hold anything. */
@@ -45,7 +46,7 @@ function reportTask(state: State, task: Task): RecordReport {
     parent: relative(state, fields.parent_id),
     root: relative(state, fields.root_id),
     origin: worker ? `${worker.hostname}.${worker.pid}` : task.client,
-    ready: isReady(task),
+    ready: READY_STATES.has(String(fields.state)),
     extra: otherFields(task, TASK_FIELDS),
   };
 }

@@ -1,12 +1,13 @@
 /** Celery's order of tasks by time (`State._taskheap` and `tasks_by_time` in celery/events/state.py): an observer of the fold. */
 import { compareCodePoints } from './code-points.ts';
-import type { Json } from './event.ts';
+import type { Seconds } from './event.ts';
 import type { Task } from './task.ts';
 
 /** One event of a task. */
 interface Entry {
-  readonly clock: Json;
-  readonly timestamp: Json;
+  readonly clock: number;
+  /** Null where it is no number, which Celery cannot order. */
+  readonly timestamp: Seconds | null;
   /** Node name of the client that sent it, or the worker's `hostname.pid` at that moment. */
   readonly id: string;
   readonly task: Task;
@@ -26,7 +27,7 @@ export class TimeOrder {
     this.#maxEntries = maxTasks * EVENTS_PER_TASK;
   }
 
-  add(clock: Json, timestamp: Json, id: string, task: Task): void {
+  add(clock: number, timestamp: Seconds | null, id: string, task: Task): void {
     const entry = { clock, timestamp, id, task };
     // Celery drops the first entry before it looks for the place of the new one.
     if (this.#entries.length - this.#first >= this.#maxEntries) this.#dropFirst();
@@ -76,10 +77,6 @@ export class TimeOrder {
  * order depends on how entries are inserted. Where Celery cannot compare and raises, neither is before the other.
  */
 function isBefore(a: Entry, b: Entry): boolean {
-  if (!a.clock || !b.clock) return isLess(a.timestamp, b.timestamp);
-  return a.clock === b.clock ? compareCodePoints(a.id, b.id) < 0 : isLess(a.clock, b.clock);
-}
-
-function isLess(a: Json, b: Json): boolean {
-  return typeof a === typeof b && a !== null && b !== null && a < b;
+  if (a.clock && b.clock) return a.clock === b.clock ? compareCodePoints(a.id, b.id) < 0 : a.clock < b.clock;
+  return a.timestamp !== null && b.timestamp !== null && a.timestamp < b.timestamp;
 }
