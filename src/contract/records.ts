@@ -1,6 +1,7 @@
 /** Tasks and workers as clients see them, in the API and in the feed: Celery's names, JSON types, null for what is not known. */
 import { z } from 'zod';
 import type { Json } from '../domain/event.ts';
+import { runsOf } from '../domain/runs.ts';
 import type { Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
 
@@ -9,6 +10,22 @@ const seconds = z.number().nullable();
 const text = z.string().nullable();
 const json: z.ZodType<Json> = z.json();
 const extra = z.record(z.string(), json).nullable();
+
+/** One run of a task: an attempt, a redelivery or a re-run. */
+export const runRecord = z.strictObject({
+  number: z.number().int(),
+  retries: z.number().nullable(),
+  worker: text,
+  pid: z.number().nullable(),
+  received: seconds,
+  started: seconds,
+  state: z.string(),
+  ended: seconds,
+  result: text,
+  exception: text,
+  traceback: text,
+  runtime: seconds,
+});
 
 export const taskRecord = z.strictObject({
   cluster: z.string(),
@@ -41,6 +58,8 @@ export const taskRecord = z.strictObject({
   client: text,
   worker: text,
   children: z.array(z.string()),
+  /** Null where the `celery` reducer folds, which knows none. */
+  runs: z.array(runRecord).nullable(),
   extra,
 });
 
@@ -65,11 +84,12 @@ export type TaskRecord = z.output<typeof taskRecord>;
 export type WorkerRecord = z.output<typeof workerRecord>;
 
 export function toTaskRecord(cluster: string, task: Task): TaskRecord {
-  const { kind: _, uuid, children, ...fields } = task;
-  return { cluster, task_id: uuid, ...fields, children: children === null ? [] : [...children] };
+  const { kind: _, uuid, children, life, ...fields } = task;
+  const runs = life && runsOf(life);
+  return { cluster, task_id: uuid, ...fields, children: children === null ? [] : [...children], runs };
 }
 
 export function toWorkerRecord(cluster: string, worker: Worker, status: WorkerRecord['status']): WorkerRecord {
-  const { kind: _, loadavg, ...fields } = worker;
+  const { kind: _, incarnation: _incarnation, loadavg, ...fields } = worker;
   return { cluster, ...fields, status, loadavg: loadavg === null ? null : [...loadavg] };
 }

@@ -1,4 +1,5 @@
 /** What one cluster's state holds in memory, and for how long: creation, eviction, families, restoring. Shared by all reducers. */
+import type { Loss } from './audit.ts';
 import type { Json, Seconds } from './event.ts';
 import { Oldest } from './oldest.ts';
 import { createTask, isReady, TASK_FIELDS, type Task } from './task.ts';
@@ -27,6 +28,8 @@ export interface State {
   forgetful: boolean;
   /** When the latest event was received, epoch seconds; null before the first. */
   last_received: Seconds | null;
+  /** Losses that the `strict` reducer found out; whoever folds takes them away. */
+  losses: (Loss & { readonly hostname: string })[];
   /** Celery's order of tasks by time; null where nobody asks for it. */
   readonly timeOrder: TimeOrder | null;
   readonly limits: Limits;
@@ -78,6 +81,7 @@ export function createState(cluster: string, limits: Limits, timeOrder: TimeOrde
     evicted_active: 0,
     forgetful: false,
     last_received: null,
+    losses: [],
     timeOrder,
     limits,
     indexes: {

@@ -3,13 +3,14 @@ import { createCelery } from './celery.ts';
 import type { Event, JournalEntry, Position } from './event.ts';
 import { createState, endRestore, type Limits, restoreTask, restoreWorker, type State } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
+import { createStrict } from './strict.ts';
 import { TimeOrder } from './time-order.ts';
 
 export type { Change, Limits, State };
 export { restoreTask, restoreWorker };
 
-/** The reducers there are. `celery`: what Celery's own monitor would show, its faults included. */
-export type FoldName = 'celery';
+/** The reducers there are. `strict`: what really happened. `celery`: what Celery's own monitor would show, its faults included. */
+export type FoldName = 'celery' | 'strict';
 
 export interface FoldOptions {
   /** @default 'celery' */
@@ -37,7 +38,7 @@ export function createClusters(limits: Limits, options: FoldOptions = {}): Clust
     position: 0,
     limits,
     byName: new Map(),
-    reducer: createCelery({ localize: options.localize }),
+    reducer: options.fold === 'strict' ? createStrict() : createCelery({ localize: options.localize }),
     keepsTimeOrder: options.timeOrder ?? false,
   };
 }

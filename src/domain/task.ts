@@ -1,5 +1,6 @@
 /** The record of one task: what the events said of it, in Celery's names. */
 import type { Json, Seconds } from './event.ts';
+import type { Life } from './life.ts';
 import { PENDING, READY_STATES } from './states.ts';
 
 /**
@@ -50,6 +51,8 @@ export interface Task {
   children: Set<string> | null;
   /** Every other field of its events; null when there are none. */
   extra: Record<string, Json> | null;
+  /** Its runs, as the `strict` reducer knows them; null for the `celery` reducer. */
+  life: Life | null;
 }
 
 /** A task of which nothing is known yet, with Celery's defaults. All fields in one literal: one hidden class for all tasks. */
@@ -86,12 +89,13 @@ export function createTask(uuid: string): Task {
     worker: null,
     children: null,
     extra: null,
+    life: null,
   };
 }
 
 /** The names under which `extra` may hold a value that does not fit the field of that name. */
 export const TASK_FIELDS: ReadonlySet<string> = new Set(
-  Object.keys(createTask('')).filter((field) => field !== 'kind' && field !== 'extra' && field !== 'children'),
+  Object.keys(createTask('')).filter((field) => !['kind', 'extra', 'children', 'life'].includes(field)),
 );
 
 /** True when the task has ended, as far as its events tell. */

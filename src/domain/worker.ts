@@ -1,4 +1,5 @@
 /** The record of one worker: what its events said of it, in Celery's names. */
+import type { Audit } from './audit.ts';
 import type { Json, Seconds } from './event.ts';
 
 /** One worker. Fields are those of `celery.events.state.Worker` (Celery 5.2). See `Task` for values that do not fit. */
@@ -20,6 +21,22 @@ export interface Worker {
   sw_sys: string | null;
   /** Every other field of its events; null when there are none. */
   extra: Record<string, Json> | null;
+  /** The process behind the name, as the `strict` reducer knows it; null for the `celery` reducer. */
+  incarnation: Incarnation | null;
+}
+
+/** One process under a node name. Times are the sender's. */
+export interface Incarnation {
+  readonly pid: number | null;
+  /** Its first event that is known. */
+  readonly since: Seconds;
+  /** The latest time that any event of it told. */
+  reached: Seconds;
+  /** Clock of its latest worker event. */
+  clock: number;
+  /** Its `worker-offline`, unless it was heard of again. */
+  goodbye: { readonly clock: number; readonly at: Seconds } | null;
+  readonly audit: Audit;
 }
 
 /** `freq` of a worker that has not told it: Celery's default, in seconds. */
@@ -46,12 +63,13 @@ export function createWorker(hostname: string): Worker {
     sw_ver: null,
     sw_sys: null,
     extra: null,
+    incarnation: null,
   };
 }
 
 /** The names under which `extra` may hold a value that does not fit the field of that name. */
 export const WORKER_FIELDS: ReadonlySet<string> = new Set(
-  Object.keys(createWorker('')).filter((field) => field !== 'kind' && field !== 'extra'),
+  Object.keys(createWorker('')).filter((field) => !['kind', 'extra', 'incarnation'].includes(field)),
 );
 
 /**
