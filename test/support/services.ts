@@ -27,7 +27,7 @@ function address(name: 'TEST_DATABASE_URL' | 'TEST_BROKER_URL'): string {
 /** A new, empty database. Connections still open at the end are ended by the server. */
 export async function freshDatabase(): Promise<Fresh> {
   const name = `celerycam_test_${randomBytes(6).toString('hex')}`;
-  await asAdmin(`CREATE DATABASE ${name}`);
+  await asAdmin(`CREATE DATABASE ${name} ENCODING 'UTF8' TEMPLATE template0`);
   const url = new URL(address('TEST_DATABASE_URL'));
   url.pathname = `/${name}`;
   return {
