@@ -86,7 +86,15 @@ async function startDatabase(stops: Stop[]): Promise<void> {
   chownSync(home, Number(postgres), 0);
   const port = await freePort();
   const as = ['-u', 'postgres', '--'];
-  await exec('runuser', [...as, join(bin, 'initdb'), '-D', join(home, 'data'), '--auth=trust', '--encoding=UTF8', '--locale=C']);
+  await exec('runuser', [
+    ...as,
+    join(bin, 'initdb'),
+    '-D',
+    join(home, 'data'),
+    '--auth=trust',
+    '--encoding=UTF8',
+    '--locale=C',
+  ]);
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${home}`;
   const pgCtl = [...as, join(bin, 'pg_ctl'), '-D', join(home, 'data'), '-w', '-l', join(home, 'log')];
   execFileSync('runuser', [...pgCtl, '-o', options, 'start'], { stdio: 'ignore' });
