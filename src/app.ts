@@ -67,7 +67,15 @@ export async function run(
   const ingest: Loop = async (signal) => {
     for await (const batch of inbox.batches(signal)) activity.recorded(await recorder.record(batch, signal));
   };
-  const upkeep = every(3600, () => journal.maintain(), (error) => log.error({ error }, 'upkeep of the journal failed'));
-  const joined = receivers.map((receiver): Loop => (signal) => receiver.run(signal));
+  const upkeep = every(
+    3600,
+    () => journal.maintain(),
+    (error) => log.error({ error }, 'upkeep of the journal failed'),
+  );
+  const joined = receivers.map(
+    (receiver): Loop =>
+      (signal) =>
+        receiver.run(signal),
+  );
   await supervise(signal, [...joined, ingest, recorder.follow, (signal) => camera.run(signal), upkeep]);
 }

@@ -32,7 +32,9 @@ export function logDiagnostics(diagnostics: Diagnostics, log: Logger): void {
   diagnostics.on('receiver:ready', (at) => log.info(at, 'consuming'));
   diagnostics.on('receiver:lost', (at) => log.warn(at, 'not consuming'));
   diagnostics.on('receiver:blocked', (at) =>
-    at.reason === null ? log.info(at, 'the broker accepts messages again') : log.warn(at, 'the broker is blocking publishers'),
+    at.reason === null
+      ? log.info(at, 'the broker accepts messages again')
+      : log.warn(at, 'the broker is blocking publishers'),
   );
   diagnostics.on('journal:failed', (at) => log.warn(at, 'cannot record'));
   diagnostics.on('journal:appended', (batch) => {

@@ -13,7 +13,7 @@ export interface AnyReceiver extends AsyncDisposable {
 }
 
 /** The name of the cluster that is simulated: its records never mix with those of a real one. */
-export const SIMULATED = 'simulated';
+const SIMULATED = 'simulated';
 
 /** Connects to nothing yet, but where no broker was configured it looks whether Celery's default one answers. */
 export async function createReceivers(

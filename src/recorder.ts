@@ -2,9 +2,10 @@
  * The one place where the state moves: deliveries become recorded events, recorded events become state, and only then
  * does anybody see them.
  */
+
+import { decode } from './broker/decoder.ts';
 import type { Delivery } from './broker/delivery.ts';
 import { acknowledge } from './broker/delivery.ts';
-import { decode } from './broker/decoder.ts';
 import type { Camera } from './camera/camera.ts';
 import type { Diagnostics } from './diagnostics.ts';
 import type { JournalEntry, Position, ReceivedEvent } from './domain/event.ts';
@@ -123,5 +124,10 @@ export class Recorder {
 }
 
 function entriesOf(events: readonly ReceivedEvent[], first: Position): JournalEntry[] {
-  return events.map(({ cluster, local_received, event }, n) => ({ position: first + n, cluster, local_received, event }));
+  return events.map(({ cluster, local_received, event }, n) => ({
+    position: first + n,
+    cluster,
+    local_received,
+    event,
+  }));
 }

@@ -84,5 +84,6 @@ function tell(worker: Worker, incarnation: Incarnation, event: Event): void {
   if (typeof sw_ident === 'string') worker.sw_ident = sw_ident;
   if (typeof sw_ver === 'string') worker.sw_ver = sw_ver;
   if (typeof sw_sys === 'string') worker.sw_sys = sw_sys;
-  if (typeof utcoffset === 'number' && worker.extra?.utcoffset !== utcoffset) worker.extra = { ...worker.extra, utcoffset };
+  if (typeof utcoffset === 'number' && worker.extra?.utcoffset !== utcoffset)
+    worker.extra = { ...worker.extra, utcoffset };
 }

@@ -4,7 +4,16 @@
  */
 import type { Event, Json, Seconds } from './event.ts';
 import { type Attempt, createLife, type Fact, type Life, live, type Process, type Said } from './life.ts';
-import { addTask, joinParent, leaveParent, noteReady, parentOf, type State, shareName, takeChildren } from './memory.ts';
+import {
+  addTask,
+  joinParent,
+  leaveParent,
+  noteReady,
+  parentOf,
+  type State,
+  shareName,
+  takeChildren,
+} from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
 import { FAILURE, PENDING, RECEIVED, REJECTED, RETRY, REVOKED, STARTED, SUCCESS } from './states.ts';
 import { foldStrictWorker, noteSignOfLife } from './strict-worker.ts';
@@ -25,7 +34,17 @@ const ENVELOPE: ReadonlySet<string> = new Set([
   ...['type', 'uuid', 'hostname', 'pid', 'clock', 'timestamp', 'utcoffset', 'local_received'],
 ]);
 
-const CALL_TEXTS = ['name', 'args', 'kwargs', 'eta', 'expires', 'root_id', 'parent_id', 'exchange', 'routing_key'] as const;
+const CALL_TEXTS = [
+  'name',
+  'args',
+  'kwargs',
+  'eta',
+  'expires',
+  'root_id',
+  'parent_id',
+  'exchange',
+  'routing_key',
+] as const;
 
 /** The fields that an event of this subject sets, by their type; what else it carries goes to `extra`. */
 const CALL: ReadonlyMap<string, 'string' | 'number'> = new Map([
@@ -145,7 +164,7 @@ function show(state: State, task: Task, life: Life): void {
   task.timestamp = latest?.timestamp ?? null;
   task.clock = latest?.clock ?? 0;
   task.client = sent?.process.hostname ?? null;
-  task.worker = attempt ? (attempt.process ?? latest?.process)?.hostname ?? null : null;
+  task.worker = attempt ? ((attempt.process ?? latest?.process)?.hostname ?? null) : null;
   task.sent = sent?.timestamp ?? null;
   task.received = attempt?.received?.timestamp ?? null;
   task.started = attempt?.started?.timestamp ?? null;

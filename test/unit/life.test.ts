@@ -2,7 +2,19 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createLife, type Fact, type Life, live, type Process } from '../../src/domain/life.ts';
 
-const SUBJECTS = ['sent', 'received', 'started', 'succeeded', 'failed', 'retried', 'revoked', 'rejected', 'cancelled', 'progress', 'halfway'];
+const SUBJECTS = [
+  'sent',
+  'received',
+  'started',
+  'succeeded',
+  'failed',
+  'retried',
+  'revoked',
+  'rejected',
+  'cancelled',
+  'progress',
+  'halfway',
+];
 const process = (n: number): Process => ({ hostname: `w${n % 2}@host`, pid: n, key: `w${n % 2}@host ${n}` });
 
 type Draft = { subject: string; p: number; clock: number; timestamp: number; terminated: boolean };
@@ -28,10 +40,17 @@ function factOf(d: Draft): Fact {
 }
 
 function shape(life: Life): unknown {
-  const name = (f: Fact | null): string | null => f && `${f.subject} ${f.process.key} ${f.clock} ${f.timestamp} ${f.said?.extra?.terminated}`;
+  const name = (f: Fact | null): string | null =>
+    f && `${f.subject} ${f.process.key} ${f.clock} ${f.timestamp} ${f.said?.extra?.terminated}`;
   return {
     sent: name(life.sent),
-    attempts: life.attempts.map((a) => [a.process?.key ?? null, name(a.received), name(a.started), name(a.custom), name(a.end)]),
+    attempts: life.attempts.map((a) => [
+      a.process?.key ?? null,
+      name(a.received),
+      name(a.started),
+      name(a.custom),
+      name(a.end),
+    ]),
     facts: life.facts.map(name),
   };
 }
@@ -46,9 +65,9 @@ test('the record is a function of the set of events', () => {
   fc.assert(
     fc.property(
       // One identity, one content: two different events of one process never share clock, time and type.
-      fc.uniqueArray(draft, { maxLength: 14, selector: (d) => `${d.subject} ${d.p} ${d.clock} ${d.timestamp}` }).chain((ds) =>
-        fc.tuple(fc.constant(ds), fc.shuffledSubarray([...ds, ...ds], { minLength: ds.length * 2 })),
-      ),
+      fc
+        .uniqueArray(draft, { maxLength: 14, selector: (d) => `${d.subject} ${d.p} ${d.clock} ${d.timestamp}` })
+        .chain((ds) => fc.tuple(fc.constant(ds), fc.shuffledSubarray([...ds, ...ds], { minLength: ds.length * 2 }))),
       ([ds, shuffledTwice]) => {
         expect(fold(shuffledTwice)).toEqual(fold(ds));
       },

@@ -13,18 +13,39 @@ const CHILD = { hostname: 'w1@vm', pid: 101 };
 type Sender = { readonly hostname: string; readonly pid: number };
 /** An event at second `at`; clock = 10 × at unless given. */
 function tell(subject: string, at: number, sender: Sender, fields: Record<string, unknown> = {}): Event {
-  const call = { name: 'app.add', args: '(1, 2)', kwargs: '{}', retries: 0, root_id: UUID, parent_id: null, eta: null, expires: null };
+  const call = {
+    name: 'app.add',
+    args: '(1, 2)',
+    kwargs: '{}',
+    retries: 0,
+    root_id: UUID,
+    parent_id: null,
+    eta: null,
+    expires: null,
+  };
   const rest = subject === 'sent' || subject === 'received' ? call : {};
-  return { type: `task-${subject}`, uuid: UUID, ...sender, clock: at * 10, timestamp: 1000 + at, utcoffset: 5, ...rest, ...fields } as Event;
+  return {
+    type: `task-${subject}`,
+    uuid: UUID,
+    ...sender,
+    clock: at * 10,
+    timestamp: 1000 + at,
+    utcoffset: 5,
+    ...rest,
+    ...fields,
+  } as Event;
 }
 
 const sent = (at: number, f = {}) => tell('sent', at, CLIENT, f);
 const received = (at: number, f = {}, by = W1) => tell('received', at, by, f);
 const started = (at: number, by = W1) => tell('started', at, by);
 const succeeded = (at: number, by = W1) => tell('succeeded', at, by, { result: '3', runtime: 0.5 });
-const failed = (at: number, exception = "ValueError('x')", by = W1) => tell('failed', at, by, { exception, traceback: 'Traceback…' });
-const retried = (at: number, by = W1) => tell('retried', at, by, { exception: "KeyError('y')", traceback: 'Traceback…' });
-const revoked = (at: number, f = {}, by = W1) => tell('revoked', at, by, { terminated: false, signum: null, expired: false, ...f });
+const failed = (at: number, exception = "ValueError('x')", by = W1) =>
+  tell('failed', at, by, { exception, traceback: 'Traceback…' });
+const retried = (at: number, by = W1) =>
+  tell('retried', at, by, { exception: "KeyError('y')", traceback: 'Traceback…' });
+const revoked = (at: number, f = {}, by = W1) =>
+  tell('revoked', at, by, { terminated: false, signum: null, expired: false, ...f });
 const rejected = (at: number, requeue: boolean) => tell('rejected', at, W1, { requeue });
 
 const lives: readonly (readonly [string, readonly Event[], string, readonly string[]])[] = [
@@ -32,7 +53,14 @@ const lives: readonly (readonly [string, readonly Event[], string, readonly stri
   ['task-sent after task-received', [received(2), sent(1), started(3)], 'STARTED', ['STARTED']],
   [
     'the next task-received comes before its own task-retried',
-    [sent(1), received(2), started(3), sent(4, { retries: 1 }), received(5, { retries: 1, parent_id: UUID }), retried(6)],
+    [
+      sent(1),
+      received(2),
+      started(3),
+      sent(4, { retries: 1 }),
+      received(5, { retries: 1, parent_id: UUID }),
+      retried(6),
+    ],
     'RECEIVED',
     ['RETRY', 'RECEIVED'],
   ],
@@ -59,7 +87,14 @@ const lives: readonly (readonly [string, readonly Event[], string, readonly stri
   ],
   [
     'replace under the same uuid',
-    [received(2), started(3), sent(4, { name: 'app.other' }), received(5, { name: 'app.other' }), started(6), succeeded(7)],
+    [
+      received(2),
+      started(3),
+      sent(4, { name: 'app.other' }),
+      received(5, { name: 'app.other' }),
+      started(6),
+      succeeded(7),
+    ],
     'SUCCESS',
     ['STARTED', 'SUCCESS'],
   ],
@@ -77,40 +112,74 @@ const lives: readonly (readonly [string, readonly Event[], string, readonly stri
   ['hard time limit', [received(2), started(3), failed(4, 'ExceptionWithTraceback()')], 'FAILURE', ['FAILURE']],
   ['a failure told twice', [received(2), started(3), failed(4), failed(5)], 'FAILURE', ['FAILURE']],
   ['unregistered', [sent(1), failed(3, "NotRegistered('app.nosuch')")], 'FAILURE', ['FAILURE']],
-  ['progress of a pool child', [received(20), started(30), { ...tell('progress', 40, CHILD), clock: 3 }], 'PROGRESS', ['PROGRESS']],
-  ['progress, then success', [received(20), started(30), { ...tell('progress', 40, CHILD), clock: 3 }, succeeded(50)], 'SUCCESS', ['SUCCESS']],
-  ['cancelled by a lost connection, run again', [received(2), started(3), tell('cancelled', 4, W1), received(5, {}, W2), started(6, W2)], 'STARTED', ['CANCELLED', 'STARTED']],
-  ['redelivered to another worker while it runs', [received(2), started(3), received(5, {}, W2), started(6, W2), succeeded(7), succeeded(8, W2)], 'SUCCESS', ['SUCCESS', 'SUCCESS']],
-  ['re-run after FAILURE', [received(2), started(3), failed(4), received(5), started(6)], 'STARTED', ['FAILURE', 'STARTED']],
-  ['a late end of an earlier run', [received(2), started(3), received(5, {}, W2), started(6, W2), succeeded(7, W2), failed(8)], 'SUCCESS', ['FAILURE', 'SUCCESS']],
+  [
+    'progress of a pool child',
+    [received(20), started(30), { ...tell('progress', 40, CHILD), clock: 3 }],
+    'PROGRESS',
+    ['PROGRESS'],
+  ],
+  [
+    'progress, then success',
+    [received(20), started(30), { ...tell('progress', 40, CHILD), clock: 3 }, succeeded(50)],
+    'SUCCESS',
+    ['SUCCESS'],
+  ],
+  [
+    'cancelled by a lost connection, run again',
+    [received(2), started(3), tell('cancelled', 4, W1), received(5, {}, W2), started(6, W2)],
+    'STARTED',
+    ['CANCELLED', 'STARTED'],
+  ],
+  [
+    'redelivered to another worker while it runs',
+    [received(2), started(3), received(5, {}, W2), started(6, W2), succeeded(7), succeeded(8, W2)],
+    'SUCCESS',
+    ['SUCCESS', 'SUCCESS'],
+  ],
+  [
+    're-run after FAILURE',
+    [received(2), started(3), failed(4), received(5), started(6)],
+    'STARTED',
+    ['FAILURE', 'STARTED'],
+  ],
+  [
+    'a late end of an earlier run',
+    [received(2), started(3), received(5, {}, W2), started(6, W2), succeeded(7, W2), failed(8)],
+    'SUCCESS',
+    ['FAILURE', 'SUCCESS'],
+  ],
   ['end lost in a reconnect', [received(2), started(3)], 'STARTED', ['STARTED']],
 ];
 
 function foldAll(events: readonly Event[]) {
   const clusters = createClusters({ maxTasks: 100, maxWorkers: 10 }, { fold: 'strict' });
-  events.forEach((event, n) => fold(clusters, { position: n + 1, cluster: 'c', local_received: 2000, event }));
+  for (const [n, event] of events.entries()) {
+    fold(clusters, { position: n + 1, cluster: 'c', local_received: 2000, event });
+  }
   return stateOf(clusters, 'c');
 }
 
 function permutations<T>(items: readonly T[]): T[][] {
   if (items.length <= 1) return [[...items]];
-  return items.flatMap((item, n) => permutations([...items.slice(0, n), ...items.slice(n + 1)]).map((rest) => [item, ...rest]));
+  return items.flatMap((item, n) =>
+    permutations([...items.slice(0, n), ...items.slice(n + 1)]).map((rest) => [item, ...rest]),
+  );
 }
 
 test.each(lives)('%s', (_, events, state, runs) => {
-  const record = stateOf_(events);
+  const record = recordOf(events);
   expect(record.state).toBe(state);
   expect(record.runs.map((run) => run.state)).toEqual(runs);
 });
 
 test.each(lives)('%s, in any order', (_, events) => {
-  const expected = stateOf_(events);
+  const expected = recordOf(events);
   for (const order of permutations(events.slice(0, 6))) {
-    expect(stateOf_([...order, ...order, ...events.slice(6)])).toEqual(expected);
+    expect(recordOf([...order, ...order, ...events.slice(6)])).toEqual(expected);
   }
 });
 
-function stateOf_(events: readonly Event[]) {
+function recordOf(events: readonly Event[]) {
   const task = foldAll(events).tasks.get(UUID);
   if (!task?.life) throw new Error('no task');
   const { life, ...fields } = task;

@@ -1,0 +1,141 @@
+/**
+ * How fast a full queue is drained with everything recorded (journal, fold, camera with history, acknowledgements), beside
+ * amqplib that only counts and Celery's own receiver and State, which record nothing. Each pair on the same queue type
+ * and the same messages, one after the other.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { connect } from 'amqplib';
+import pg from 'pg';
+import { openPublisher } from '../../src/broker/publisher.ts';
+import { DEFAULT_SIMULATION, type SimulationOptions, simulate } from '../../src/broker/simulator.ts';
+import { freshDatabase, PYTHON } from '../support/services.ts';
+
+const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+const CELERY = fileURLToPath(new URL('celery_drain.py', import.meta.url).href.replace('/.bench/', '/'));
+const CONNECTION = { tls: {}, heartbeat: 60 };
+
+export type QueueType = 'quorum' | 'classic';
+
+export interface Drained {
+  /** Events per second, from consuming to the last one being recorded. */
+  readonly rate: number;
+  /** Largest resident set, MB. */
+  readonly rss: number;
+}
+
+/** One queue of its own on a broker, filled again for each candidate. */
+export class FullQueue {
+  readonly name = `bench-${randomBytes(4).toString('hex')}`;
+  readonly #broker: string;
+  readonly #type: QueueType;
+  readonly #simulation: SimulationOptions;
+
+  constructor(broker: string, type: QueueType, lists: boolean, tasks: number) {
+    this.#broker = broker;
+    this.#type = type;
+    const names = Array.from({ length: 40 }, (_, n) => `app.tasks.name${n}`);
+    this.#simulation = { ...DEFAULT_SIMULATION, rate: 3000, workers: 50, tasks: names, lists, count: tasks };
+  }
+
+  /** Publishes the whole simulation into the empty queue; returns what it holds. */
+  async fill(): Promise<{ readonly messages: number; readonly events: number }> {
+    const model = await connect(this.#broker);
+    const channel = await model.createChannel();
+    await channel.assertExchange(this.name, 'topic', { durable: true });
+    await channel.assertQueue(this.name, { durable: true, arguments: { 'x-queue-type': this.#type } });
+    for (const key of ['task.#', 'worker.#']) await channel.bindQueue(this.name, this.name, key);
+    await model.close();
+    await using publisher = await openPublisher(this.#broker, this.name, CONNECTION, new AbortController().signal);
+    let messages = 0;
+    let events = 0;
+    for (const message of simulate(this.#simulation, Date.now() / 1000)) {
+      publisher.publish(message);
+      messages++;
+      events += message.events;
+      if (messages % 1000 === 0) await publisher.confirmed(2000);
+    }
+    await publisher.confirmed();
+    return { messages, events };
+  }
+
+  async remove(): Promise<void> {
+    const model = await connect(this.#broker);
+    const channel = await model.createChannel();
+    await channel.deleteQueue(this.name);
+    await channel.deleteExchange(this.name);
+    await model.close();
+  }
+}
+
+/** amqplib alone, no acknowledgements: what any Node program could reach at most. Messages per second. */
+export async function countOnly(broker: string, queue: string, messages: number): Promise<number> {
+  const model = await connect(broker);
+  const channel = await model.createChannel();
+  let seen = 0;
+  let first = 0;
+  await new Promise<void>((resolve) => {
+    void channel.consume(
+      queue,
+      () => {
+        if (seen++ === 0) first = performance.now();
+        if (seen === messages) resolve();
+      },
+      { noAck: true },
+    );
+  });
+  const seconds = (performance.now() - first) / 1000;
+  await model.close();
+  return messages / seconds;
+}
+
+/** Celery's receiver and State. */
+export async function celeryState(broker: string, queue: string, events: number): Promise<Drained> {
+  const { stdout } = await promisify(execFile)(PYTHON, [CELERY, broker, queue, String(events)]);
+  const { seconds, rss_mb } = JSON.parse(stdout);
+  return { rate: events / seconds, rss: rss_mb };
+}
+
+/** celerycam as its users run it: a process of its own in durable mode. */
+export async function celerycam(broker: string, queue: string, type: QueueType, events: number): Promise<Drained> {
+  await using database = await freshDatabase();
+  const args = ['run', '--broker', broker, '--exchange', queue, '--queue', queue, '--queue-type', type];
+  const options = ['--database', database.url, '--port', '0', '--log-format', 'json'];
+  const child = spawn(
+    process.execPath,
+    [...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []), CLI, ...args, ...options],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const sql = new pg.Client({ connectionString: database.url });
+  try {
+    await logged(child, 'consuming');
+    const start = performance.now();
+    await sql.connect();
+    for (let position = 0; position < events; await delay(20)) {
+      position = Number((await sql.query('select position from celerycam.journal_head')).rows[0].position);
+    }
+    const rate = (events / (performance.now() - start)) * 1000;
+    const rss = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
+    return { rate, rss };
+  } finally {
+    await sql.end();
+    child.kill('SIGTERM');
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+}
+
+/** Waits for a line of the program's log. */
+async function logged(child: ChildProcess, message: string): Promise<void> {
+  let log = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stderr?.on('data', (chunk) => {
+      log += chunk;
+      if (log.includes(`"msg":"${message}"`)) resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`celerycam ended with ${code}: ${log}`)));
+  });
+}
