@@ -54,6 +54,8 @@ export interface ReceiverStatus {
 
 /** A session that lasted so long was no accident: the next failure starts the waiting from the shortest again. */
 const STABLE: Seconds = 10;
+/** A broker that has accepted the login has so long to declare the queue and start delivering. */
+const JOIN_TIMEOUT: Seconds = 30;
 /** How often a guest looks whether this process stood still. */
 const CLOCK_CHECK: Seconds = 1;
 const NO_HEADERS = {};
@@ -144,9 +146,7 @@ export class Receiver implements AsyncDisposable {
 
   /** From connecting to the loss of it, whose reason it returns; null when it ended because the signal aborted. */
   async #join(url: string, signal: AbortSignal): Promise<MonitorError | null> {
-    const connection = await openConnection(url, this.#options, signal);
-    const existed = await this.#lookForQueue(connection);
-    const session = await openSession(connection, this.#options, this.#onMessage);
+    const { session, existed } = await this.#open(url, signal);
     const end = new AbortController();
     const aborted = new Promise<null>((resolve) => {
       signal.addEventListener('abort', () => resolve(null), { signal: end.signal });
@@ -164,6 +164,25 @@ export class Receiver implements AsyncDisposable {
     } else await session[Symbol.asyncDispose]();
     await company;
     return reason;
+  }
+
+  /** Connects and consumes; a broker that stops answering on the way is given up. */
+  async #open(url: string, signal: AbortSignal): Promise<{ session: Session; existed: boolean | null }> {
+    const connection = await openConnection(url, this.#options, signal);
+    const patience = AbortSignal.timeout(JOIN_TIMEOUT * 1000);
+    const giveUp = (): void => void connection[Symbol.asyncDispose]();
+    for (const each of [signal, patience]) each.addEventListener('abort', giveUp);
+    try {
+      const existed = await this.#lookForQueue(connection);
+      return { existed, session: await openSession(connection, this.#options, this.#onMessage) };
+    } catch (error) {
+      await connection[Symbol.asyncDispose]();
+      if (!patience.aborted || signal.aborted) throw error;
+      const message = `the broker at ${redactUrl(url)} lets us in, but did not give us the queue within ${JOIN_TIMEOUT} s`;
+      throw new MonitorError('BROKER_UNREACHABLE', message, { cause: error });
+    } finally {
+      for (const each of [signal, patience]) each.removeEventListener('abort', giveUp);
+    }
   }
 
   readonly #onMessage = (message: ConsumeMessage, receipt: Receipt | null): void => {
@@ -192,14 +211,9 @@ export class Receiver implements AsyncDisposable {
   async #lookForQueue(connection: Connection): Promise<boolean | null> {
     const { queue } = this.#options;
     if (queue === null) return null;
-    try {
-      const exists = await queueExists(connection, queue);
-      if (!exists && this.#outage !== null) this.#queueLost = true;
-      return exists;
-    } catch (error) {
-      await connection[Symbol.asyncDispose]();
-      throw error;
-    }
+    const exists = await queueExists(connection, queue);
+    if (!exists && this.#outage !== null) this.#queueLost = true;
+    return exists;
   }
 
   #connected(url: string, queue: string, existed: boolean | null): void {

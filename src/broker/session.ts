@@ -59,7 +59,7 @@ export class Session implements AsyncDisposable {
 }
 
 /**
- * Declares, binds and consumes. Takes the connection over, also when it fails.
+ * Declares, binds and consumes. The session owns the connection; when this fails the caller still does.
  * @throws MonitorError QUEUE_MISMATCH, BROKER_REFUSED.
  */
 export async function openSession(
@@ -67,32 +67,27 @@ export async function openSession(
   options: SessionOptions,
   onMessage: OnMessage,
 ): Promise<Session> {
-  try {
-    const guest = options.queue === null;
-    const channel = await connection.channel();
-    let open = true;
-    channel.on('close', () => {
-      open = false;
-    });
-    const settle = (tag: number): void => {
-      // amqplib takes the message to acknowledge, and looks at its tag alone.
-      if (open) channel.ack({ fields: { deliveryTag: tag } } as Message, true);
-    };
-    const channelClosed = closed(channel);
-    const queue = await declareQueue(channel, options);
-    if (!guest) await channel.prefetch(options.prefetch);
-    let onCancel: (reason: MonitorError) => void = () => {};
-    const cancelled = new Promise<MonitorError>((resolve) => {
-      onCancel = resolve;
-    });
-    const onDelivery = (message: ConsumeMessage | null): void => {
-      if (message) onMessage(message, guest ? null : { tag: message.fields.deliveryTag, settle });
-      else onCancel(new MonitorError('BROKER_REFUSED', `the queue "${queue}" was deleted or became unavailable`));
-    };
-    const { consumerTag } = await channel.consume(queue, onDelivery, { noAck: guest });
-    return new Session(connection, channel, queue, consumerTag, Promise.race([channelClosed, cancelled]));
-  } catch (error) {
-    await connection[Symbol.asyncDispose]();
-    throw error;
-  }
+  const guest = options.queue === null;
+  const channel = await connection.channel();
+  let open = true;
+  channel.on('close', () => {
+    open = false;
+  });
+  const settle = (tag: number): void => {
+    // amqplib takes the message to acknowledge, and looks at its tag alone.
+    if (open) channel.ack({ fields: { deliveryTag: tag } } as Message, true);
+  };
+  const channelClosed = closed(channel);
+  const queue = await declareQueue(channel, options);
+  if (!guest) await channel.prefetch(options.prefetch);
+  let onCancel: (reason: MonitorError) => void = () => {};
+  const cancelled = new Promise<MonitorError>((resolve) => {
+    onCancel = resolve;
+  });
+  const onDelivery = (message: ConsumeMessage | null): void => {
+    if (message) onMessage(message, guest ? null : { tag: message.fields.deliveryTag, settle });
+    else onCancel(new MonitorError('BROKER_REFUSED', `the queue "${queue}" was deleted or became unavailable`));
+  };
+  const { consumerTag } = await channel.consume(queue, onDelivery, { noAck: guest });
+  return new Session(connection, channel, queue, consumerTag, Promise.race([channelClosed, cancelled]));
 }

@@ -71,6 +71,11 @@ export class Receiving implements AsyncDisposable {
     return taken;
   }
 
+  /** Deliveries that left the inbox and were not taken yet. */
+  get held(): number {
+    return this.#waiting.length;
+  }
+
   /** Ends `run`, leaving the connection open. */
   async stop(): Promise<void> {
     this.#stop.abort();
