@@ -415,7 +415,8 @@ describe('joining', () => {
     expect(first).toMatchObject({
       properties: { contentType: 'application/json', contentEncoding: 'utf-8', deliveryMode: 2 },
     });
-    const body = String(first && first.content.toString());
+    if (!first) throw new Error('nobody was woken');
+    const body = first.content.toString();
     expect(JSON.parse(body)).toEqual({
       method: 'heartbeat',
       arguments: {},

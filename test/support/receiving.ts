@@ -106,20 +106,28 @@ export class Sender implements AsyncDisposable {
     this.#close = close;
   }
 
-  /** Sends bodies to `celeryev`, transient as Celery does, and waits until the broker has them. */
-  async send(bodies: readonly (object | Buffer)[], routingKey = 'task.multi', properties: object = {}): Promise<void> {
-    for (const body of bodies) {
-      const content = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-      this.channel.publish('celeryev', routingKey, content, {
-        contentType: 'application/json',
-        contentEncoding: 'utf-8',
-        deliveryMode: 1,
-        priority: 0,
-        headers: { hostname: 'w1@vm' },
-        ...properties,
-      });
-    }
+  /** Sends a body to `celeryev`, transient as Celery does. */
+  publish(body: object | Buffer, routingKey = 'task.multi', properties: object = {}): void {
+    const content = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+    this.channel.publish('celeryev', routingKey, content, {
+      contentType: 'application/json',
+      contentEncoding: 'utf-8',
+      deliveryMode: 1,
+      priority: 0,
+      headers: { hostname: 'w1@vm' },
+      ...properties,
+    });
+  }
+
+  /** Until the broker has everything. */
+  async confirmed(): Promise<void> {
     await this.channel.waitForConfirms();
+  }
+
+  /** Sends all and waits until the broker has them. */
+  async send(bodies: readonly (object | Buffer)[], routingKey?: string): Promise<void> {
+    for (const body of bodies) this.publish(body, routingKey);
+    await this.confirmed();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
