@@ -64,9 +64,7 @@ export async function run(
   // In: what arrives is recorded, then acknowledged, then folded, then shown.
   for (const receiver of receivers) stack.use(receiver);
   gaps.watchStart(diagnostics, clusters, statuses);
-  const ingest: Loop = async (signal) => {
-    for await (const batch of inbox.batches(signal)) activity.recorded(await recorder.record(batch, signal));
-  };
+  const ingest: Loop = (signal) => recorder.record(inbox.batches(signal), signal);
   const upkeep = every(
     3600,
     () => journal.maintain(),

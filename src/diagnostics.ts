@@ -1,6 +1,6 @@
 /** What the parts tell about themselves: logs, metrics and tests observe these and nothing depends on them. */
 import { EventEmitter } from 'eventemitter3';
-import type { Position } from './domain/event.ts';
+import type { Position, Seconds } from './domain/event.ts';
 import type { Gap } from './domain/gap.ts';
 
 export interface DiagnosticEvents {
@@ -11,13 +11,26 @@ export interface DiagnosticEvents {
   /** The broker stopped (`reason`) or resumed (null) taking what we publish. */
   'receiver:blocked': (at: { readonly cluster: string; readonly reason: string | null }) => void;
   /** A batch is in the journal. */
-  'journal:appended': (batch: { readonly events: number; readonly deadLetters: number; readonly duplicates: number; readonly position: Position }) => void;
+  'journal:appended': (batch: {
+    readonly events: number;
+    readonly deadLetters: number;
+    readonly duplicates: number;
+    readonly position: Position;
+    /** Its latest event's own time, epoch seconds; null where it has none. */
+    readonly timestamp: Seconds | null;
+  }) => void;
   /** A batch could not be recorded; it is tried again in `retryIn` seconds. */
   'journal:failed': (at: { readonly reason: string; readonly retryIn: number }) => void;
   /** A gap is in the database. */
-  'gap': (gap: Gap) => void;
+  gap: (gap: Gap) => void;
   /** A snapshot is in the database. */
-  'camera:shutter': (picture: { readonly snapshot: number; readonly position: Position; readonly tasks: number; readonly workers: number; readonly seconds: number }) => void;
+  'camera:shutter': (picture: {
+    readonly snapshot: number;
+    readonly position: Position;
+    readonly tasks: number;
+    readonly workers: number;
+    readonly seconds: number;
+  }) => void;
   /** A shutter failed; what it would have written is kept for the next one. */
   'camera:failed': (at: { readonly reason: string }) => void;
   /** Expired rows were removed. */

@@ -93,7 +93,7 @@ export const OPTIONS = {
     group: 'Broker',
     value: 'n',
     schema: count(1, 65_535),
-    default: '4000',
+    default: '8000',
     doc: 'Messages that the broker sends ahead of acknowledgement in durable mode',
   },
   heartbeat: {
@@ -225,7 +225,7 @@ export const OPTIONS = {
     group: 'Memory',
     value: 'n',
     schema: count(1, 100_000),
-    default: '4000',
+    default: '2000',
     doc: 'Messages recorded in one commit at most',
   },
 

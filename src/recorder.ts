@@ -3,15 +3,15 @@
  * does anybody see them.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import { decode } from './broker/decoder.ts';
-import type { Delivery } from './broker/delivery.ts';
-import { acknowledge } from './broker/delivery.ts';
+import { acknowledge, type Delivery } from './broker/delivery.ts';
 import type { Camera } from './camera/camera.ts';
 import type { Diagnostics } from './diagnostics.ts';
 import type { JournalEntry, Position, ReceivedEvent } from './domain/event.ts';
 import { type Clusters, fold, mayBeForgotten, restoreTask, type State, stateOf } from './domain/state.ts';
 import { reasonOf } from './errors.ts';
-import type { Journal } from './journal/journal.ts';
+import type { Appended, Journal } from './journal/journal.ts';
 import type { Hub } from './live/hub.ts';
 import { type Loop, persist, sleep } from './runtime.ts';
 import type { Snapshots } from './store/snapshots.ts';
@@ -27,43 +27,54 @@ export interface RecorderParts {
   readonly lock: <T>(work: () => Promise<T> | T) => Promise<T>;
 }
 
-/** Events folded before the event loop has its turn: some milliseconds. */
-const SLICE = 5000;
+/** Events folded before the event loop has its turn, which keeps what Postgres is fed with flowing: about a millisecond. */
+const SLICE = 1000;
 
 /** Seconds between two looks at what other recorders on the same database have recorded. */
 const FOLLOW = 0.5;
 
 export class Recorder {
   readonly #parts: RecorderParts;
+  /** Batches that are being recorded or folded. */
+  #underway = 0;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
   }
 
   /**
-   * Records a batch, acknowledges it, folds it and lets it be seen, in this order. Waits while the database does not
-   * answer; throws only when the signal aborts meanwhile.
+   * Records batches, acknowledges and folds each and lets it be seen, in this order. While Postgres works on one, the
+   * next is decoded and the one before is folded. Waits while the database does not answer; throws only when the signal
+   * aborts meanwhile.
    */
-  async record(batch: readonly Delivery[], signal: AbortSignal): Promise<readonly ReceivedEvent[]> {
-    const { journal, lock, diagnostics } = this.#parts;
-    const { events, deadLetters } = decode(batch);
-    if (events.length === 0 && deadLetters.length === 0) {
-      acknowledge(batch);
-      return events;
+  async record(batches: AsyncIterable<readonly Delivery[]>, signal: AbortSignal): Promise<void> {
+    const { journal } = this.#parts;
+    let appending: Promise<unknown> = Promise.resolve();
+    let folding: Promise<unknown> = Promise.resolve();
+    for await (const batch of batches) {
+      const { events, deadLetters } = decode(batch);
+      await appending;
+      if (events.length === 0 && deadLetters.length === 0) {
+        acknowledge(batch);
+        continue;
+      }
+      const append = journal.append(events, deadLetters, signal);
+      const before = folding;
+      this.#underway += 1;
+      folding = append
+        .then(async (appended) => {
+          acknowledge(batch);
+          await before;
+          await this.#advance(appended, signal);
+        })
+        .finally(() => {
+          this.#underway -= 1;
+        });
+      // The loop hears of a failure by `append`, or at its end.
+      folding.catch(() => undefined);
+      appending = append;
     }
-    const appended = await journal.append(events, deadLetters, signal);
-    acknowledge(batch);
-    const advance = (): Promise<void> =>
-      lock(async () => {
-        // What others recorded before it comes first: every recorder folds the same journal in the same order.
-        await this.#foldUpTo(appended.first - 1);
-        await this.#fold(entriesOf(appended.events, appended.first));
-      });
-    // Where the database goes away in between, it goes on from where it stood.
-    await persist(signal, advance, (error, retryIn) => {
-      diagnostics.emit('journal:failed', { reason: reasonOf(error), retryIn });
-    });
-    return appended.events;
+    await folding;
   }
 
   /** Folds what the journal holds beyond the state: after a start, and whatever other recorders record. */
@@ -76,9 +87,24 @@ export class Recorder {
   readonly follow: Loop = async (signal) => {
     while (true) {
       await sleep(FOLLOW, signal);
-      await this.catchUp().catch(() => undefined);
+      // What this recorder has under way it folds itself, and what others recorded before it.
+      if (this.#underway === 0) await this.catchUp().catch(() => undefined);
     }
   };
+
+  /** Folds a batch that was recorded. Where the database goes away in between, it goes on from where it stood. */
+  async #advance(appended: Appended, signal: AbortSignal): Promise<void> {
+    const { lock, diagnostics } = this.#parts;
+    const work = (): Promise<void> =>
+      lock(async () => {
+        // What others recorded before it comes first: every recorder folds the same journal in the same order.
+        await this.#foldUpTo(appended.first - 1);
+        await this.#fold(entriesOf(appended.events, appended.first));
+      });
+    await persist(signal, work, (error, retryIn) => {
+      diagnostics.emit('journal:failed', { reason: reasonOf(error), retryIn });
+    });
+  }
 
   async #foldUpTo(upTo: Position): Promise<void> {
     const { clusters, journal } = this.#parts;
@@ -89,6 +115,7 @@ export class Recorder {
   async #fold(entries: readonly JournalEntry[]): Promise<void> {
     const { clusters, camera, hub } = this.#parts;
     for (let from = 0; from < entries.length; from += SLICE) {
+      if (from > 0) await setImmediate();
       const slice = entries.slice(from, from + SLICE);
       await this.#bringBack(slice);
       for (const entry of slice) {

@@ -2,11 +2,14 @@
 import type { Delivery } from './delivery.ts';
 
 export interface InboxOptions {
-  /** At most so many messages to a batch. */
+  /** At most so many messages to a batch; fewer where they are large (`BATCH_BYTES`). */
   readonly batchSize: number;
   /** Bytes that may wait here. A delivery that cannot wait in the broker is refused beyond it. */
   readonly maxBytes: number;
 }
+
+/** A batch takes no further message once it holds so many bytes: lists hold many events. */
+const BATCH_BYTES = 1 << 20;
 
 /** What a delivery takes beside its body: its objects, and its frames in the socket's buffers that hold the body. */
 const OVERHEAD = 700;
@@ -17,6 +20,8 @@ export class Inbox {
   /** Cut into batches already, so that taking one costs nothing however many wait. */
   readonly #waiting: Delivery[][] = [];
   #bytes = 0;
+  /** Of the last batch. */
+  #lastBytes = 0;
   #full = false;
   #wake: (() => void) | null = null;
 
@@ -36,9 +41,15 @@ export class Inbox {
   push(delivery: Delivery): boolean {
     if (this.#full && delivery.receipt === null) return false;
     const last = this.#waiting.at(-1);
-    if (last !== undefined && last.length < this.#options.batchSize) last.push(delivery);
-    else this.#waiting.push([delivery]);
-    this.#bytes += delivery.body.length + OVERHEAD;
+    const bytes = delivery.body.length + OVERHEAD;
+    if (last !== undefined && last.length < this.#options.batchSize && this.#lastBytes < BATCH_BYTES)
+      last.push(delivery);
+    else {
+      this.#waiting.push([delivery]);
+      this.#lastBytes = 0;
+    }
+    this.#lastBytes += bytes;
+    this.#bytes += bytes;
     if (this.#bytes >= this.#options.maxBytes) this.#full = true;
     this.#wake?.();
     return true;

@@ -11,7 +11,16 @@ import { persist } from '../runtime.ts';
 import { leaveOutDuplicates } from './duplicates.ts';
 import type { Appended, Journal } from './journal.ts';
 import { maintainPartitions } from './partitions.ts';
-import { bareLetter, bodyOf, DEAD_LETTERS, deadLetterLine, EVENTS, eventLine, refusedEvent } from './rows.ts';
+import {
+  bareLetter,
+  bodyOf,
+  DEAD_LETTERS,
+  deadLetterLine,
+  EVENTS,
+  eventLine,
+  refusedEvent,
+  timestampOf,
+} from './rows.ts';
 
 export interface JournalOptions {
   /** How long events and dead letters are kept, in whole days of UTC; null: for ever. */
@@ -41,6 +50,7 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
         deadLetters: letters,
         duplicates: done.duplicates,
         position: done.last,
+        timestamp: timestampOf(done.events.at(-1)?.event),
       });
       return done;
     },

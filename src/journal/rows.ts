@@ -23,8 +23,8 @@ export function hostnameOf(event: Event): string | null {
   return typeof event['hostname'] === 'string' ? storableKey(event['hostname']) : null;
 }
 
-export function timestampOf(event: Event): Seconds | null {
-  return typeof event['timestamp'] === 'number' ? event['timestamp'] : null;
+export function timestampOf(event: Event | undefined): Seconds | null {
+  return typeof event?.['timestamp'] === 'number' ? event['timestamp'] : null;
 }
 
 /** Raw control characters in JSON are nothing but space between its parts: as one they need no escape, ever. */

@@ -1,6 +1,6 @@
 /** What this process has been doing: rates, counts since the start, the last shutter, whether it can record. */
 import type { Diagnostics } from '../diagnostics.ts';
-import type { ReceivedEvent, Seconds } from '../domain/event.ts';
+import type { Seconds } from '../domain/event.ts';
 
 const WINDOW = 60;
 
@@ -34,13 +34,14 @@ export class Activity {
     this.#clock = clock;
     this.started = clock();
     this.#second = Math.floor(this.started);
-    diagnostics.on('journal:appended', ({ events, deadLetters, duplicates }) => {
+    diagnostics.on('journal:appended', ({ events, deadLetters, duplicates, timestamp }) => {
       this.#advance();
       this.#perSecond[this.#second % this.#perSecond.length]! += events;
       this.events += events;
       this.duplicates += duplicates;
       this.deadLetters += deadLetters;
       this.recordingError = null;
+      if (timestamp !== null) this.lag = Math.max(0, clock() - timestamp);
     });
     diagnostics.on('journal:failed', ({ reason }) => {
       this.recordingError = reason;
@@ -51,12 +52,6 @@ export class Activity {
     diagnostics.on('camera:shutter', (picture) => {
       this.lastShutter = { at: clock(), ...picture };
     });
-  }
-
-  /** Tells of events that were just recorded, for `lag`. */
-  recorded(events: readonly ReceivedEvent[]): void {
-    const timestamp = events.at(-1)?.event['timestamp'];
-    if (typeof timestamp === 'number') this.lag = Math.max(0, this.#clock() - timestamp);
   }
 
   /** Events per second: in the last whole second, and on average over the last minute (or since the start). */

@@ -26,6 +26,8 @@ export interface Drained {
   readonly rate: number;
   /** Largest resident set, MB. */
   readonly rss: number;
+  /** Processor time for an event, microseconds: what the candidate itself used, and its Postgres sessions. */
+  readonly cost?: { readonly program: number; readonly postgres: number };
 }
 
 /** One queue of its own on a broker, filled again for each candidate. */
@@ -120,12 +122,21 @@ export async function celerycam(broker: string, queue: string, type: QueueType, 
     }
     const rate = (events / (performance.now() - start)) * 1000;
     const rss = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
-    return { rate, rss };
+    const { rows } = await sql.query("select pid from pg_stat_activity where application_name = 'celerycam'");
+    const postgres = rows.reduce((sum, { pid }) => sum + processorTime(pid), 0);
+    const cost = { program: processorTime(child.pid) / events, postgres: postgres / events };
+    return { rate, rss, cost };
   } finally {
     await sql.end();
     child.kill('SIGTERM');
     await new Promise((resolve) => child.once('exit', resolve));
   }
+}
+
+/** User and system time of a process so far, microseconds. */
+function processorTime(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000; // ticks of 1/100 s
 }
 
 /** Waits for a line of the program's log. */

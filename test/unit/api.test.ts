@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { ReceiverStatus } from '../../src/broker/receiver.ts';
 import { clusterAnswer, errorAnswer, readyAnswer } from '../../src/contract/api.ts';
 import { createDiagnostics, type Diagnostics } from '../../src/diagnostics.ts';
-import type { ReceivedEvent } from '../../src/domain/event.ts';
 import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
 import { Activity } from '../../src/live/activity.ts';
@@ -51,7 +50,7 @@ function folded(...events: { type: string; [field: string]: string | number }[])
 }
 
 function appended(events: number): void {
-  diagnostics.emit('journal:appended', { events, deadLetters: 1, duplicates: 2, position: 1 });
+  diagnostics.emit('journal:appended', { events, deadLetters: 1, duplicates: 2, position: 1, timestamp: now - 2 });
 }
 
 describe('GET /api/cluster', () => {
@@ -83,7 +82,6 @@ describe('GET /api/cluster', () => {
       appended(30);
       now += 1;
     }
-    activity.recorded([{ event: { type: 'x', timestamp: now - 2 } } as unknown as ReceivedEvent]);
     const picture = { snapshot: 3, position: 9, tasks: 1, workers: 2, seconds: 0.5 };
     diagnostics.emit('camera:shutter', picture);
     const answer = clusterAnswer.parse(await (await ask('/api/cluster')).json());
