@@ -9,7 +9,7 @@ import type { ReceiverStatus } from './broker/receiver.ts';
 import { Camera } from './camera/camera.ts';
 import type { Config } from './config.ts';
 import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
-import { createClusters } from './domain/state.ts';
+import { createClusters, stateOf } from './domain/state.ts';
 import { GapRecorder } from './gaps.ts';
 import { listen } from './http/server.ts';
 import { createJournal } from './journal/postgres.ts';
@@ -22,6 +22,7 @@ import { AsyncStack, createLock, every, type Loop, now, supervise } from './runt
 import { openConfigured } from './store/configured.ts';
 import { migrateUp } from './store/migrate.ts';
 import { createSnapshots } from './store/snapshots.ts';
+import { createTurn, type Turn } from './store/turn.ts';
 import { VERSION } from './version.ts';
 
 /** Records and serves until the signal aborts, then closes everything in reverse order. @throws MonitorError */
@@ -35,7 +36,9 @@ export async function run(
   logDiagnostics(diagnostics, log);
 
   // The record: the journal, and the pictures of what it led to.
-  const database = await openConfigured(config.database, stack);
+  // One connection for each cluster's turn, and some for all that goes on at once.
+  const poolSize = 6 + config.brokers.length;
+  const database = await openConfigured({ ...config.database, poolSize }, stack);
   await migrateUp(database);
   const journal = createJournal(database.knex, { ...config.journal, diagnostics });
   await journal.maintain();
@@ -48,7 +51,12 @@ export async function run(
   const lock = createLock();
   const camera = stack.use(new Camera(config.camera, { clusters, snapshots, diagnostics, lock }));
   const inbox = new Inbox(config.inbox);
-  const receivers = await createReceivers(config, { inbox, diagnostics, log, onGap: gaps.record }, signal);
+  const receiverParts = {
+    ...{ inbox, diagnostics, log, onGap: gaps.record },
+    onJoin: (cluster: string): void => gaps.joining(cluster, stateOf(clusters, cluster).last_received),
+    turnOf: (cluster: string): Turn => createTurn(database.knex, `guest of ${cluster}`),
+  };
+  const receivers = await createReceivers(config, receiverParts, signal);
   const simulated = receivers.some(({ status }) => status.simulated);
   const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
   const recorder = new Recorder({ clusters, journal, snapshots, camera, hub, diagnostics, lock });
@@ -63,7 +71,9 @@ export async function run(
 
   // In: what arrives is recorded, then acknowledged, then folded, then shown.
   for (const receiver of receivers) stack.use(receiver);
-  gaps.watchStart(diagnostics, clusters, statuses);
+  diagnostics.on('receiver:ready', ({ cluster }) => {
+    for (const status of statuses()) if (status.cluster === cluster) gaps.joined(status);
+  });
   const ingest: Loop = (signal) => recorder.record(inbox.batches(signal), signal);
   const upkeep = every(
     3600,

@@ -1,8 +1,7 @@
 /** Sees to it that every gap that is known of gets into the database. */
 import type { ReceiverStatus } from './broker/receiver.ts';
-import type { Diagnostics } from './diagnostics.ts';
+import type { Seconds } from './domain/event.ts';
 import type { Gap } from './domain/gap.ts';
-import type { Clusters } from './domain/state.ts';
 import { reasonOf } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Logger } from './log.ts';
@@ -13,6 +12,8 @@ export class GapRecorder implements AsyncDisposable {
   readonly #log: Logger;
   readonly #signal: AbortSignal;
   readonly #pending = new Set<Promise<void>>();
+  /** Clusters that are being joined, and when their latest recorded event was received. */
+  readonly #joining = new Map<string, Seconds | null>();
 
   /** @param signal once it aborts, a database that does not answer is not waited for any longer */
   constructor(journal: Pick<Journal, 'recordGap'>, log: Logger, signal: AbortSignal) {
@@ -31,26 +32,23 @@ export class GapRecorder implements AsyncDisposable {
     this.#pending.add(pending);
   };
 
-  /**
-   * When a cluster is joined for the first time: what was sent since its last recorded event is missing, unless a queue
-   * kept it.
-   * @param statuses of the receivers
-   */
-  watchStart(diagnostics: Diagnostics, clusters: Clusters, statuses: () => readonly ReceiverStatus[]): void {
-    const waiting = new Map(Array.from(clusters.byName.values(), (state) => [state.cluster, state.last_received]));
-    diagnostics.on('receiver:ready', ({ cluster }) => {
-      const since = waiting.get(cluster) ?? null;
-      waiting.delete(cluster);
-      const status = statuses().find((each) => each.cluster === cluster);
-      if (since === null || status?.existed || status?.simulated) return;
-      this.record({
-        cluster,
-        cause: 'recorder-down',
-        started_at: since,
-        ended_at: Math.max(since, now()),
-        estimate: null,
-        detail: 'celerycam was not running, and nothing kept the events meanwhile',
-      });
+  /** A cluster is about to be joined. @param lastReceived when its latest recorded event was received; null: it has none */
+  joining(cluster: string, lastReceived: Seconds | null): void {
+    this.#joining.set(cluster, lastReceived);
+  }
+
+  /** It was joined: what was sent since its last recorded event is missing, unless a queue kept it. */
+  joined({ cluster, existed, simulated }: ReceiverStatus): void {
+    const since = this.#joining.get(cluster) ?? null;
+    this.#joining.delete(cluster);
+    if (since === null || existed || simulated) return;
+    this.record({
+      cluster,
+      cause: 'recorder-down',
+      started_at: since,
+      ended_at: Math.max(since, now()),
+      estimate: null,
+      detail: 'celerycam was not running, and nothing kept the events meanwhile',
     });
   }
 

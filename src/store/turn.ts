@@ -1,0 +1,101 @@
+/** A lock in the database that one process holds at a time, by name: whose turn it is to do what only one may do. */
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import { isAbort, sleep } from '../runtime.ts';
+
+/** How long to wait before asking again, seconds. */
+const AGAIN = 1;
+
+export interface Turn {
+  /** Another process has it. */
+  readonly waiting: boolean;
+  /**
+   * Works when it is this process's turn, again and again until the signal aborts. When the database goes away meanwhile
+   * the work goes on; it is stopped only when the database is back and the turn has gone to another process.
+   */
+  take(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
+}
+
+/** @param name what the turn is about; one per name and schema */
+export function createTurn(db: Knex, name: string): Turn {
+  let waiting = false;
+
+  /** A connection that holds the lock; null where another process holds it. @throws when the database does not answer */
+  async function hold(): Promise<pg.Client | null> {
+    const client: pg.Client = await db.client.acquireConnection();
+    try {
+      const { rows } = await client.query<{ held: boolean }>(
+        'select pg_try_advisory_lock(hashtext(current_schema()), hashtext($1)) as held',
+        [name],
+      );
+      waiting = rows[0]?.held !== true;
+      if (!waiting) return client;
+    } catch (error) {
+      await db.client.releaseConnection(client);
+      throw error;
+    }
+    await db.client.releaseConnection(client);
+    return null;
+  }
+
+  async function release(client: pg.Client): Promise<void> {
+    await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
+    await db.client.releaseConnection(client);
+  }
+
+  /** Keeps the lock, taking it anew when its connection is lost; ends when another process has it or the signal aborts. */
+  async function keep(first: pg.Client, signal: AbortSignal): Promise<void> {
+    for (let client: pg.Client | null = first; client !== null; ) {
+      await ended(client, signal);
+      await release(client);
+      client = null;
+      while (client === null && !signal.aborted) {
+        const held = await hold().catch(() => undefined);
+        if (held === null) return;
+        if (held) client = held;
+        else await sleep(AGAIN, signal).catch(() => undefined);
+      }
+      if (client !== null && signal.aborted) return release(client);
+    }
+  }
+
+  return {
+    get waiting() {
+      return waiting;
+    },
+    async take(work, signal) {
+      while (!signal.aborted) {
+        const client = await hold().catch(() => null);
+        if (client === null) {
+          await sleep(AGAIN, signal).catch((error) => {
+            if (!isAbort(error)) throw error;
+          });
+          continue;
+        }
+        const inner = new AbortController();
+        const both = AbortSignal.any([signal, inner.signal]);
+        const keeping = keep(client, both).finally(() => inner.abort());
+        try {
+          await work(both);
+        } finally {
+          inner.abort();
+          await keeping;
+        }
+      }
+    },
+  };
+}
+
+/** Settles when the connection is gone or the signal aborts. */
+function ended(client: pg.Client, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      signal.removeEventListener('abort', done);
+      client.off('end', done);
+      resolve();
+    };
+    client.on('end', done);
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { openDatabase } from '../../src/store/database.ts';
+import { createTurn } from '../../src/store/turn.ts';
+import { freshDatabase } from '../support/services.ts';
+
+interface Worker {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+  /** Settles when it is its turn. */
+  readonly began: Promise<void>;
+  readonly ended: Promise<void>;
+}
+
+function worker(take: (work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>): Worker {
+  const stop = new AbortController();
+  let begin: () => void = () => undefined;
+  let end: () => void = () => undefined;
+  const began = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const done = take(async (signal) => {
+    begin();
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    end();
+  }, stop.signal);
+  return { stop, done, began, ended };
+}
+
+test('one works, the other stands by and takes over when it stops', async () => {
+  await using database = await freshDatabase();
+  await using one = await openDatabase({ url: database.url, schema: 'public' });
+  await using two = await openDatabase({ url: database.url, schema: 'public' });
+  const first = worker(createTurn(one.knex, 'x').take);
+  await first.began;
+  const turn = createTurn(two.knex, 'x');
+  const second = worker(turn.take);
+  const other = worker(createTurn(two.knex, 'y').take);
+  await other.began; // another name is another turn
+  await expect.poll(() => turn.waiting).toBe(true);
+  first.stop.abort();
+  await first.done;
+  await second.began;
+  expect(turn.waiting).toBe(false);
+  second.stop.abort();
+  other.stop.abort();
+  await Promise.all([second.done, other.done]);
+});
+
+test('whose connection was lost works on, unless another took the turn meanwhile', async () => {
+  await using database = await freshDatabase();
+  await using one = await openDatabase({ url: database.url, schema: 'public' });
+  await using two = await openDatabase({ url: database.url, schema: 'public' });
+  const kill = (): Promise<unknown> =>
+    two.knex.raw("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+  const holders = async (): Promise<number> =>
+    (await two.knex.raw("select from pg_locks where locktype = 'advisory' and granted")).rows.length;
+  const first = worker(createTurn(one.knex, 'x').take);
+  await first.began;
+  await kill();
+  await expect.poll(holders).toBe(1); // it has taken its turn anew
+  const second = worker(createTurn(two.knex, 'x').take);
+  // Whoever comes first after this has the turn; the work of the other one, if it was under way, is stopped.
+  for (let n = 0; n < 20; n++) await kill();
+  await Promise.race([second.began, expect.poll(holders).toBe(1)]);
+  first.stop.abort();
+  await first.done;
+  await first.ended;
+  await second.began;
+  second.stop.abort();
+  await second.done;
+});
