@@ -103,6 +103,8 @@ function find(name: string, spec: OptionSpec, flags: Flags, env: NodeJS.ProcessE
 
 function defaultOf(name: string, spec: OptionSpec, env: NodeJS.ProcessEnv): string | null {
   if (name === 'dataDir' && env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'celerycam');
+  // Postgres does not run as root, and the user that it runs as instead may not enter root's home.
+  if (name === 'dataDir' && process.getuid?.() === 0) return '/var/lib/celerycam';
   return spec.default;
 }
 

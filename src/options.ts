@@ -139,7 +139,7 @@ export const OPTIONS = {
     value: 'dir',
     schema: text.transform((path) => path.replace(/^~(?=\/|$)/, homedir())),
     default: '~/.local/share/celerycam',
-    doc: 'Data directory of the embedded Postgres (below `$XDG_DATA_HOME` where that is set)',
+    doc: 'Data directory of the embedded Postgres (below `$XDG_DATA_HOME` where that is set; `/var/lib/celerycam` for root)',
   },
 
   frequency: {
@@ -175,7 +175,7 @@ export const OPTIONS = {
     value: 'time',
     schema: durationOrNever,
     default: '3d',
-    doc: 'When rows of tasks in RETRY, FAILURE, REVOKED or REJECTED expire',
+    doc: 'When rows of tasks in RETRY, FAILURE or REVOKED expire',
   },
   expirePending: {
     group: 'Camera and retention',
