@@ -33,9 +33,16 @@ export class Publisher implements AsyncDisposable {
     this.#closed = closed(channel).then((reason) => (connection.open ? reason : connection.lost));
   }
 
-  /** Publishes as Celery's event dispatcher does: transient, JSON in UTF-8, with the header `hostname`. */
+  /**
+   * Publishes as Celery's event dispatcher does: transient, JSON in UTF-8, with the header `hostname`. What goes wrong is told
+   * by `confirmed`.
+   */
   publish(message: SimulatedMessage): void {
     const { routing_key, hostname, body } = message;
+    if (!this.#open) {
+      this.#refused ??= new Error('the channel is closed');
+      return;
+    }
     const properties = { ...JSON_PROPERTIES, deliveryMode: 1, headers: { hostname } };
     this.#unconfirmed++;
     this.#channel.publish(this.#exchange, routing_key, Buffer.from(body), properties, this.#onConfirm);

@@ -7,8 +7,8 @@ import type { SimulatedMessage } from './simulator.ts';
 const FREQ: Seconds = 2;
 /** A worker flushes its task events when it holds this many, else at the next turn of its loop (PROTOCOL A.5). */
 const BUFFER = 24;
-/** Share of flushes that find nothing and send an empty list all the same, as real workers do. */
-const EMPTY = 0.01;
+/** Share of flushes that find nothing and send an empty list all the same, as real workers do now and then. */
+const EMPTY = 0.05;
 /** Each worker is restarted about so often, and away for so long. */
 const UPTIME: Seconds = 300;
 const AWAY: Seconds = 6;
@@ -113,7 +113,9 @@ export class SimulatedWorker {
     const { agenda, workers } = this.#around;
     agenda.add(at, (then) => {
       if (this.#state === 'offline' || this.#pid !== pid) return;
+      // Not buffered, so it overtakes the task events that wait.
       this.#tellOfItself('worker-heartbeat', then);
+      this.#flush(then);
       // Gossip: the others hear the heartbeat and set their Lamport clocks by it.
       for (const other of workers) if (other !== this) other.#clock = Math.max(other.#clock, this.#clock) + 1;
       this.#beat(then + FREQ, pid);
@@ -137,8 +139,8 @@ export class SimulatedWorker {
   }
 
   #flush(at: Seconds): void {
-    const { chance, publish } = this.#around;
-    if (this.#buffer.length === 0 && !chance.in(EMPTY)) return;
+    const { chance, publish, lists } = this.#around;
+    if (!lists || (this.#buffer.length === 0 && !chance.in(EMPTY))) return;
     const body = `[${this.#buffer.join(', ')}]`;
     publish({ at, routing_key: 'task.multi', hostname: this.hostname, body, events: this.#buffer.length });
     this.#buffer = [];

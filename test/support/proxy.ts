@@ -1,13 +1,13 @@
 /** A TCP proxy in front of a server that can cut its connections, refuse new ones, or go silent without a word. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 
-export interface Proxy extends AsyncDisposable {
+export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** How many connections were made through it so far. */
   readonly connections: number;
-  /** Resets all connections; the other side sees a reset too. */
+  /** Resets all connections, frozen ones too; the other side sees a reset as well. */
   cut(): void;
   /** Forgets both sides of all connections without closing them: a half-open connection. New ones are silent as well. */
   freeze(): void;
@@ -21,7 +21,7 @@ export interface Proxy extends AsyncDisposable {
 export async function openProxy(
   target: { readonly host: string; readonly port: number },
   tls?: TlsOptions,
-): Promise<Proxy> {
+): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   const frozen = new Set<Socket>();
   let mode: 'pass' | 'silent' | 'refuse' = 'pass';
@@ -31,7 +31,7 @@ export async function openProxy(
     connections++;
     client.on('error', () => {});
     if (mode === 'refuse') {
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     if (mode === 'silent') {
@@ -66,8 +66,10 @@ export async function openProxy(
     cut() {
       for (const pair of pairs) {
         pairs.delete(pair);
-        for (const socket of pair) socket.resetAndDestroy();
+        for (const socket of pair) reset(socket);
       }
+      for (const socket of frozen) reset(socket);
+      frozen.clear();
     },
     freeze() {
       mode = 'silent';
@@ -95,4 +97,19 @@ export async function openProxy(
       await once(proxy, 'close');
     },
   };
+}
+
+/** One in front of the server of a URL, and the URL through it. */
+export async function openProxyTo(url: string): Promise<TcpProxy & { readonly url: string }> {
+  const address = new URL(url);
+  const port = Number(address.port) || (address.protocol.startsWith('amqp') ? 5672 : 5432);
+  const proxy = await openProxy({ host: address.hostname, port });
+  address.host = `127.0.0.1:${proxy.port}`;
+  return Object.assign(proxy, { url: address.href });
+}
+
+/** TLS sockets have no reset of their own. */
+function reset(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
 }
