@@ -67,6 +67,9 @@ export function copyTaskFields(
       case 'timestamp':
         setTaskField(state, task, key, stamps.timestamp as Json);
         break;
+      case 'uuid':
+        if (typeof value !== 'string') setTaskField(state, task, key, value);
+        break;
       case 'clock':
       case 'local_received':
         break;
@@ -122,11 +125,12 @@ export function setTaskField(state: State, task: Task, key: string, value: Json)
   setExtra(task, key, value);
 }
 
-/** False when it is not a field that holds text. */
+/** False when it is not a field that holds text. The fields that are set most often come first: it is tried in order. */
 function setText(state: State, task: Task, key: string, text: string | null): boolean {
   switch (key) {
-    case 'uuid': // of equal key, so nothing changes
-      return text !== null;
+    case 'worker':
+      task.worker = text;
+      return true;
     case 'state':
       if (text === null) return false;
       task.state = text;
@@ -140,14 +144,11 @@ function setText(state: State, task: Task, key: string, text: string | null): bo
     case 'kwargs':
       task.kwargs = text;
       return true;
-    case 'result':
-      task.result = text;
+    case 'root_id':
+      task.root_id = text === task.uuid ? task.uuid : text;
       return true;
-    case 'exception':
-      task.exception = text === null ? null : state.indexes.texts.share(text);
-      return true;
-    case 'traceback':
-      task.traceback = text === null ? null : state.indexes.texts.share(text);
+    case 'parent_id':
+      task.parent_id = text === task.uuid ? task.uuid : text;
       return true;
     case 'eta':
       task.eta = text;
@@ -155,34 +156,39 @@ function setText(state: State, task: Task, key: string, text: string | null): bo
     case 'expires':
       task.expires = text;
       return true;
+    case 'result':
+      task.result = text;
+      return true;
     case 'exchange':
       task.exchange = text;
       return true;
     case 'routing_key':
       task.routing_key = text;
       return true;
-    case 'root_id':
-      task.root_id = text === task.uuid ? task.uuid : text;
-      return true;
-    case 'parent_id':
-      task.parent_id = text === task.uuid ? task.uuid : text;
-      return true;
     case 'client':
       task.client = text;
       return true;
-    case 'worker':
-      task.worker = text;
+    case 'exception':
+      task.exception = text === null ? null : state.indexes.texts.share(text);
       return true;
+    case 'traceback':
+      task.traceback = text === null ? null : state.indexes.texts.share(text);
+      return true;
+    case 'uuid': // the same one, by which the task was found
+      return text !== null;
     default:
       return false;
   }
 }
 
-/** False when it is not a field that holds a number. */
+/** False when it is not a field that holds a number. The fields that are set most often come first. */
 function setNumber(task: Task, key: string, number: number | null): boolean {
   switch (key) {
-    case 'sent':
-      task.sent = number;
+    case 'timestamp':
+      task.timestamp = number;
+      return true;
+    case 'clock':
+      task.clock = number;
       return true;
     case 'received':
       task.received = number;
@@ -192,6 +198,15 @@ function setNumber(task: Task, key: string, number: number | null): boolean {
       return true;
     case 'succeeded':
       task.succeeded = number;
+      return true;
+    case 'sent':
+      task.sent = number;
+      return true;
+    case 'retries':
+      task.retries = number;
+      return true;
+    case 'runtime':
+      task.runtime = number;
       return true;
     case 'failed':
       task.failed = number;
@@ -204,18 +219,6 @@ function setNumber(task: Task, key: string, number: number | null): boolean {
       return true;
     case 'rejected':
       task.rejected = number;
-      return true;
-    case 'retries':
-      task.retries = number;
-      return true;
-    case 'runtime':
-      task.runtime = number;
-      return true;
-    case 'timestamp':
-      task.timestamp = number;
-      return true;
-    case 'clock':
-      task.clock = number;
       return true;
     default:
       return false;

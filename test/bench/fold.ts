@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Event } from '../../src/domain/event.ts';
 import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 
-const CHUNK = 20_000;
+const CHUNK = 1_000;
 const EVENTS_PER_TASK = 4;
 const CELERY = fileURLToPath(new URL('celery_fold.py', import.meta.url).href.replace('/.bench/', '/'));
 
