@@ -1,6 +1,7 @@
 /** Celery's order of tasks by time (`State._taskheap` and `tasks_by_time` in celery/events/state.py): an observer of the fold. */
 import { compareCodePoints } from './code-points.ts';
 import type { Seconds } from './event.ts';
+import { LongList } from './long-list.ts';
 import type { Task } from './task.ts';
 
 /** One event of a task. */
@@ -18,9 +19,8 @@ const EVENTS_PER_TASK = 4;
 
 export class TimeOrder {
   readonly #maxEntries: number;
-  /** Oldest first, from `#first` on. */
-  #entries: (Entry | undefined)[] = [];
-  #first = 0;
+  /** Oldest first. */
+  readonly #entries = new LongList<Entry>();
 
   /** @param maxTasks Celery's `max_tasks_in_memory`: four times as many events are kept, the latest in this order. */
   constructor(maxTasks: number) {
@@ -29,21 +29,21 @@ export class TimeOrder {
 
   add(clock: number, timestamp: Seconds | null, id: string, task: Task): void {
     const entry = { clock, timestamp, id, task };
+    const entries = this.#entries;
     // Celery drops the first entry before it looks for the place of the new one.
-    if (this.#entries.length - this.#first >= this.#maxEntries) this.#dropFirst();
-    const last = this.#entries.at(-1);
-    if (last === undefined || isBefore(last, entry)) {
-      this.#entries.push(entry);
+    if (entries.length >= this.#maxEntries) entries.dropFirst();
+    if (entries.length === 0 || isBefore(entries.at(entries.length - 1), entry)) {
+      entries.push(entry);
       return;
     }
-    let low = this.#first;
-    let high = this.#entries.length;
+    let low = 0;
+    let high = entries.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (isBefore(entry, this.#entries[middle] as Entry)) high = middle;
+      if (isBefore(entry, entries.at(middle))) high = middle;
       else low = middle + 1;
     }
-    this.#entries.splice(low, 0, entry);
+    entries.insert(low, entry);
   }
 
   /**
@@ -56,19 +56,12 @@ export class TimeOrder {
   ): string[] {
     const { limit = Number.POSITIVE_INFINITY, reverse = true } = options;
     const seen = new Set<string>();
-    const count = this.#entries.length - this.#first;
+    const count = this.#entries.length;
     for (let n = 0; n < count && n < limit; n++) {
-      const { task } = this.#entries[reverse ? this.#entries.length - 1 - n : this.#first + n] as Entry;
+      const { task } = this.#entries.at(reverse ? count - 1 - n : n);
       if (tasks.get(task.uuid) === task) seen.add(task.uuid);
     }
     return [...seen];
-  }
-
-  #dropFirst(): void {
-    this.#entries[this.#first++] = undefined;
-    if (this.#first <= this.#maxEntries) return;
-    this.#entries.splice(0, this.#first);
-    this.#first = 0;
   }
 }
 
