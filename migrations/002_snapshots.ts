@@ -104,6 +104,10 @@ export async function up(knex: Knex): Promise<void> {
       expires_sent text,
       -- whatever else its events said, and what does not fit a column under the name of that
       extra jsonb,
+      -- every run, where there was more than one
+      runs jsonb,
+      -- what the fold needs to go on with the task; JSON of celerycam's own
+      life text,
       -- Celery's word: it has ended
       ready boolean not null,
       -- the earlier of "timestamp" and the shutter's time, epoch seconds: what cleanup goes by

@@ -1,9 +1,8 @@
 /** Takes pictures of the state: knows what changed, when to release the shutter, and what was not written yet. */
 import { setImmediate } from 'node:timers/promises';
 import type { Diagnostics } from '../diagnostics.ts';
-import type { Position, Seconds } from '../domain/event.ts';
+import type { Event, Position, Seconds } from '../domain/event.ts';
 import type { Change, Clusters, State } from '../domain/state.ts';
-import { PENDING, RECEIVED } from '../domain/states.ts';
 import type { Task } from '../domain/task.ts';
 import { statusOf, type Worker, type WorkerStatus } from '../domain/worker.ts';
 import { reasonOf } from '../errors.ts';
@@ -76,7 +75,7 @@ export class Camera implements AsyncDisposable {
   }
 
   /** Notes what an event changed. Called for each event, so it does next to nothing. */
-  expose(state: State, change: Change): void {
+  expose(state: State, change: Change, event: Event): void {
     if (change === null) return;
     const { tasks, workers } = this.#exposedOf(state);
     if (change.kind === 'worker') {
@@ -85,13 +84,12 @@ export class Camera implements AsyncDisposable {
     }
     tasks.set(change.uuid, change);
     // A task's event is a sign of life of its worker as well, …
-    const worker = change.worker === null ? undefined : state.workers.get(change.worker);
+    const { hostname, parent_id } = event;
+    const worker = typeof hostname === 'string' ? state.workers.get(hostname) : undefined;
     if (worker) workers.add(worker);
-    // … and one that comes to be known may be a new child. A retried task is its own parent.
-    if (change.parent_id !== null && (change.state === RECEIVED || change.state === PENDING)) {
-      const parent = state.tasks.get(change.parent_id);
-      if (parent) tasks.set(parent.uuid, parent);
-    }
+    // … and one that names a parent may have made the task its child, also when it comes late.
+    const parent = typeof parent_id === 'string' ? state.tasks.get(parent_id) : undefined;
+    if (parent) tasks.set(parent.uuid, parent);
   }
 
   /** A task that is not in the database as it is: memory may have dropped it, but it must not be taken from there. */
@@ -216,7 +214,7 @@ export class Camera implements AsyncDisposable {
         }
       }
       names.set(state, state.task_types.size);
-      picture.addSummary(state, await summarise(state, takenAt));
+      picture.addSummary(state, { fold: clusters.fold, ...(await summarise(state, takenAt)) });
     }
     return { picture, statuses, names };
   }
@@ -246,7 +244,7 @@ export class Camera implements AsyncDisposable {
   }
 }
 
-async function summarise(state: State, time: Seconds): Promise<ClusterSummary> {
+async function summarise(state: State, time: Seconds): Promise<Omit<ClusterSummary, 'fold'>> {
   const tasks: Record<string, number> = Object.create(null);
   let known = 0;
   let n = 0;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Json } from '../domain/event.ts';
 import { runsOf } from '../domain/runs.ts';
-import type { Task } from '../domain/task.ts';
+import { lifeOf, type Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
 
 /** Epoch seconds, or a length of time in seconds. */
@@ -84,7 +84,8 @@ export type TaskRecord = z.output<typeof taskRecord>;
 export type WorkerRecord = z.output<typeof workerRecord>;
 
 export function toTaskRecord(cluster: string, task: Task): TaskRecord {
-  const { kind: _, uuid, children, life, ...fields } = task;
+  const life = lifeOf(task);
+  const { kind: _, uuid, children, life: _life, stored_life: _stored, ...fields } = task;
   const runs = life && runsOf(life);
   return { cluster, task_id: uuid, ...fields, children: children === null ? [] : [...children], runs };
 }

@@ -144,7 +144,7 @@ export function live(life: Life, fact: Fact): Effect {
       if (follows(facts[older] as Fact, fact)) return TOLD_TWICE;
       facts.splice(older, 1);
       facts.push(fact);
-      return refold(life, fact);
+      return foldFacts(life, fact);
     }
   }
   fact.reached = latest ? Math.max(latest.reached, fact.timestamp) : fact.timestamp;
@@ -154,14 +154,15 @@ export function live(life: Life, fact: Fact): Effect {
     (!last || fact.reached > last.reached || (fact.reached === last.reached && last === latest));
   facts.push(fact);
   if (facts.length > MAX_FACTS) forget(life);
-  return isLast ? step(life, fact) : refold(life, fact);
+  return isLast ? step(life, fact) : foldFacts(life, fact);
 }
 
 function isSame(a: Fact, b: Fact): boolean {
   return a.clock === b.clock && a.timestamp === b.timestamp && a.subject === b.subject;
 }
 
-function isKnown(subject: string): boolean {
+/** Of Celery's own; every other subject is custom, and anybody may send it. */
+export function isKnown(subject: string): boolean {
   return subject === 'sent' || subject === 'received' || subject === 'started' || ENDS.has(subject);
 }
 
@@ -213,7 +214,8 @@ function isEarlier(a: Fact, b: Fact): boolean {
   return order < 0 || (order === 0 && a.process.key < b.process.key);
 }
 
-function refold(life: Life, fact: Fact): Effect {
+/** Folds a life's facts anew, in whatever order they are. Returns what `fact` did. */
+export function foldFacts(life: Life, fact?: Fact): Effect {
   life.facts = inOrder(life.facts);
   life.attempts = [];
   life.sent = null;

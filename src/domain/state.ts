@@ -29,6 +29,7 @@ export interface Clusters {
   position: Position;
   readonly limits: Limits;
   readonly byName: Map<string, State>;
+  readonly fold: FoldName;
   readonly reducer: Reducer;
   readonly keepsTimeOrder: boolean;
 }
@@ -38,6 +39,7 @@ export function createClusters(limits: Limits, options: FoldOptions = {}): Clust
     position: 0,
     limits,
     byName: new Map(),
+    fold: options.fold ?? 'celery',
     reducer: options.fold === 'strict' ? createStrict() : createCelery({ localize: options.localize }),
     keepsTimeOrder: options.timeOrder ?? false,
   };

@@ -17,7 +17,7 @@ import {
 import type { Change, Reducer } from './reducer.ts';
 import { FAILURE, PENDING, RECEIVED, REJECTED, RETRY, REVOKED, STARTED, SUCCESS } from './states.ts';
 import { foldStrictWorker, noteSignOfLife } from './strict-worker.ts';
-import { isReady, type Task } from './task.ts';
+import { isReady, lifeOf, type Task } from './task.ts';
 
 /** The state that an end leaves behind. */
 const END_STATES: ReadonlyMap<string, string> = new Map([
@@ -108,13 +108,14 @@ export function createStrict(): Reducer {
       said: saidBy(state, subject, event),
     };
     const task = state.tasks.get(uuid) ?? addTask(state, uuid);
-    task.life ??= createLife();
-    const effect = live(task.life, fact);
+    const life = lifeOf(task) ?? createLife();
+    task.life = life;
+    const effect = live(life, fact);
     if (effect.kind === 'same' || effect.kind === 'too-old') return null;
     state.event_count++;
     if (subject === 'received') state.task_count++;
     noteSignOfLife(state, fact);
-    show(state, task, task.life);
+    show(state, task, life);
     return task;
   }
 

@@ -2,6 +2,7 @@
 import type { Json, Seconds } from './event.ts';
 import type { Life } from './life.ts';
 import { PENDING, READY_STATES } from './states.ts';
+import { restoreLife } from './stored-life.ts';
 
 /**
  * One task. Fields and their meaning are those of `celery.events.state.Task` (Celery 5.2); times are epoch seconds.
@@ -53,6 +54,8 @@ export interface Task {
   extra: Record<string, Json> | null;
   /** Its runs, as the `strict` reducer knows them; null for the `celery` reducer. */
   life: Life | null;
+  /** The same as text, where the record was loaded and nobody has asked for its runs since; see `lifeOf`. */
+  stored_life: string | null;
 }
 
 /** A task of which nothing is known yet, with Celery's defaults. All fields in one literal: one hidden class for all tasks. */
@@ -90,13 +93,23 @@ export function createTask(uuid: string): Task {
     children: null,
     extra: null,
     life: null,
+    stored_life: null,
   };
 }
 
 /** The names under which `extra` may hold a value that does not fit the field of that name. */
 export const TASK_FIELDS: ReadonlySet<string> = new Set(
-  Object.keys(createTask('')).filter((field) => !['kind', 'extra', 'children', 'life'].includes(field)),
+  Object.keys(createTask('')).filter((field) => !['kind', 'extra', 'children', 'life', 'stored_life'].includes(field)),
 );
+
+/** The runs of a task; null for the `celery` reducer. */
+export function lifeOf(task: Task): Life | null {
+  if (task.life === null && task.stored_life !== null) {
+    task.life = restoreLife(task.stored_life);
+    task.stored_life = null;
+  }
+  return task.life;
+}
 
 /** True when the task has ended, as far as its events tell. */
 export function isReady(task: Task): boolean {

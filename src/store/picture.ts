@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import type { Position, Seconds } from '../domain/event.ts';
-import type { State } from '../domain/state.ts';
+import type { FoldName, State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
 import type { Worker, WorkerStatus } from '../domain/worker.ts';
 import { CopyLines, copyIn, transaction } from '../postgres.ts';
@@ -11,6 +11,8 @@ import { TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, w
 
 /** What a snapshot says of a cluster besides its rows. */
 export type ClusterSummary = {
+  /** The reducer that folded it. */
+  readonly fold: FoldName;
   readonly event_count: number;
   readonly task_count: number;
   readonly clock: number;

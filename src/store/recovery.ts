@@ -26,6 +26,7 @@ const PATIENCE: Seconds = 600;
 /**
  * Loads the latest picture into `clusters`, which are empty, and sets their position. Where more tasks are in the
  * database than memory may hold, active ones come first, then those that ended last, and the state is marked forgetful.
+ * Null where there is no picture, or another reducer folded it: then the state is the fold of what the journal still holds.
  */
 export async function restore(db: Knex, clusters: Clusters): Promise<Recovered | null> {
   // One view of the database for all queries: another recorder may go on taking pictures.
@@ -38,7 +39,7 @@ export async function restore(db: Knex, clusters: Clusters): Promise<Recovered |
         'select id as snapshot, position, taken_at, clusters from snapshots order by id desc limit 1',
       );
       const [latest] = rows;
-      if (!latest) return null;
+      if (!latest || Object.values(latest.clusters).some(({ fold }) => fold !== clusters.fold)) return null;
       let tasks = 0;
       let workers = 0;
       for (const [cluster, summary] of Object.entries(latest.clusters)) {

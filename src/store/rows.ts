@@ -1,6 +1,8 @@
 /** Records as rows, and rows as records again: one table of columns for each says both. */
 import type { Json, Seconds } from '../domain/event.ts';
-import { createTask, isReady, type Task } from '../domain/task.ts';
+import { runsOf } from '../domain/runs.ts';
+import { storeLife } from '../domain/stored-life.ts';
+import { createTask, isReady, lifeOf, type Task } from '../domain/task.ts';
 import { createWorker, type Worker, type WorkerStatus } from '../domain/worker.ts';
 import { copyNumber, copyText, copyTime, storableJson, storableKey } from '../postgres-text.ts';
 
@@ -9,7 +11,7 @@ export const TASK_COLUMNS = [
   ...['cluster', 'task_id', 'state', 'name', 'args', 'kwargs', 'eta', 'expires', 'result', 'exception', 'traceback'],
   ...['runtime', 'retries', 'worker', '"timestamp"', 'sent', 'received', 'started', 'succeeded', 'failed', 'retried'],
   ...['revoked', 'rejected', 'clock', 'exchange', 'routing_key', 'root_id', 'parent_id', 'client', 'children'],
-  ...['eta_sent', 'expires_sent', 'extra', 'ready', 'ages_from'],
+  ...['eta_sent', 'expires_sent', 'extra', 'runs', 'life', 'ready', 'ages_from'],
 ];
 
 /** Those of them that make a version in `task_history`. */
@@ -43,12 +45,20 @@ export function taskLine(cluster: string, task: Task, takenAt: Seconds): string 
     t.parent_id,
   )}\t${copyText(t.client)}\t${copyJson(t.children && [...t.children])}\t${copyText(t.eta)}\t${copyText(
     t.expires,
-  )}\t${copyJson(t.extra)}\t${isReady(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
+  )}\t${copyJson(t.extra)}\t${copyRuns(t)}\t${isReady(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
+}
+
+/** The columns `runs`, null where the other columns tell the only one, and `life`. */
+function copyRuns(task: Task): string {
+  const life = lifeOf(task);
+  if (life === null) return '\\N\t\\N';
+  const runs = life.dropped + life.attempts.length > 1 ? copyJson(runsOf(life) as unknown as Json) : '\\N';
+  return `${runs}\t${copyText(storeLife(life))}`;
 }
 
 /** What is read of `task_states` to make a task again, in the order of `toTask`. */
 export const TASK_RECORD = TASK_COLUMNS.filter(
-  (column) => !['cluster', 'eta', 'expires', 'ready', 'ages_from'].includes(column),
+  (column) => !['cluster', 'eta', 'expires', 'runs', 'ready', 'ages_from'].includes(column),
 ).join(', ');
 
 type Field = string | null | undefined;
@@ -90,6 +100,7 @@ export function toTask(fields: readonly Field[]): Task {
   task.expires = text();
   const extra = text();
   if (extra !== null) task.extra = JSON.parse(extra);
+  task.stored_life = text();
   return task;
 }
 
@@ -151,7 +162,7 @@ function copyNumbers(numbers: readonly number[] | null): string {
 }
 
 /** JSON for a `jsonb` column. */
-export function copyJson(json: Json): string {
+function copyJson(json: Json): string {
   return json === null ? '\\N' : copyText(storableJson(json));
 }
 
