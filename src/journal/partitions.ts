@@ -11,12 +11,12 @@ const DAY: Seconds = 86_400;
 const AHEAD = 2;
 
 /** `events_20261124` for a time of that day in UTC. */
-export function partitionOf(time: Seconds): string {
+function partitionOf(time: Seconds): string {
   return `events_${isoTime(time).slice(0, 10).replaceAll('-', '')}`;
 }
 
 /** The first moment that a partition does not hold; null for a table that is not one of a day. */
-export function endOfPartition(name: string): Seconds | null {
+function endOfPartition(name: string): Seconds | null {
   const [, year, month, day] = /^events_(\d{4})(\d\d)(\d\d)$/.exec(name) ?? [];
   return year ? Date.UTC(Number(year), Number(month) - 1, Number(day) + 1) / 1000 : null;
 }
