@@ -123,7 +123,7 @@ export class Recorder {
         if (entry.position <= clusters.position) continue;
         const change = fold(clusters, entry);
         if (change === null) continue;
-        camera.expose(stateOf(clusters, entry.cluster), change);
+        camera.expose(stateOf(clusters, entry.cluster), change, entry.event);
         hub.expose(entry.cluster, change);
       }
       hub.publish(clusters.position);

@@ -27,7 +27,15 @@ export async function benchShutter(url: string, count = 10_000, rounds = 4): Pro
   const clusters = createClusters({ maxTasks: 1_000_000, maxWorkers: 1000 });
   const diagnostics = createDiagnostics();
   const camera = new Camera(
-    { frequency: 1, maxrate: null, cleanupFrequency: 3600, expireSuccess: null, expireError: null, expirePending: null, historyRetention: null },
+    {
+      frequency: 1,
+      maxrate: null,
+      cleanupFrequency: 3600,
+      expireSuccess: null,
+      expireError: null,
+      expirePending: null,
+      historyRetention: null,
+    },
     { clusters, snapshots: createSnapshots(database.knex), diagnostics, lock: async (work) => work() },
   );
   const seconds: number[] = [];
@@ -39,7 +47,7 @@ export async function benchShutter(url: string, count = 10_000, rounds = 4): Pro
   const say = (event: Event): void => {
     position += 1;
     const entry = { position, cluster: 'default', local_received: Date.now() / 1000, event };
-    camera.expose(stateOf(clusters, 'default'), fold(clusters, entry));
+    camera.expose(stateOf(clusters, 'default'), fold(clusters, entry), entry.event);
   };
   const delay = monitorEventLoopDelay({ resolution: 1 });
   let blocked = 0;
@@ -55,9 +63,29 @@ export async function benchShutter(url: string, count = 10_000, rounds = 4): Pro
     const uuids = Array.from({ length: count }, () => randomUUID());
     for (const kind of ['insert', 'update'] as const) {
       uuids.forEach((uuid, n) => {
-        const base = { uuid, hostname: `celery@web${n % 50}`, pid: n % 50, clock: position, timestamp: Date.now() / 1000, utcoffset: 0 };
-        if (kind === 'insert') say({ ...base, type: 'task-received', name: `proj.tasks.t${n % 40}`, args: '(1, 2)', kwargs: '{}', root_id: uuid, parent_id: null, retries: 0, eta: null, expires: null });
-        else if (n % 20 === 0) say({ ...base, type: 'task-failed', exception: "ValueError('x')", traceback: TRACEBACK });
+        const base = {
+          uuid,
+          hostname: `celery@web${n % 50}`,
+          pid: n % 50,
+          clock: position,
+          timestamp: Date.now() / 1000,
+          utcoffset: 0,
+        };
+        if (kind === 'insert')
+          say({
+            ...base,
+            type: 'task-received',
+            name: `proj.tasks.t${n % 40}`,
+            args: '(1, 2)',
+            kwargs: '{}',
+            root_id: uuid,
+            parent_id: null,
+            retries: 0,
+            eta: null,
+            expires: null,
+          });
+        else if (n % 20 === 0)
+          say({ ...base, type: 'task-failed', exception: "ValueError('x')", traceback: TRACEBACK });
         else say({ ...base, type: 'task-succeeded', result: '4', runtime: 0.0044 });
       });
       await shutter();

@@ -144,6 +144,27 @@ test('a worker that only beats has one version; a lost one is OFFLINE without an
   ]);
 });
 
+test('what an event changes beside its task is photographed, also when the event comes late', async () => {
+  await using database = await migratedDatabase();
+  const studio = createStudio(database.knex);
+  for (const hostname of ['celery@one', 'celery@two']) studio.say({ type: 'worker-online', hostname, timestamp: NOON });
+  studio.say(taskEvent('task-succeeded', 'parent'));
+  studio.say(taskEvent('task-started', 'child', { hostname: 'celery@two' }));
+  await studio.camera.shutter();
+  const late = taskEvent('task-received', 'child', { parent_id: 'parent' });
+  studio.say(late);
+  await studio.camera.shutter();
+  expect(studio.state().tasks.get('child')?.state).toBe('STARTED');
+  expect(await database.knex('task_states').where('task_id', 'parent').first('children')).toEqual({
+    children: ['child'],
+  });
+  const beats = studio.state().workers.get('celery@one')?.heartbeats;
+  expect(beats).toContain(late['timestamp']);
+  expect(await database.knex('worker_states').where('hostname', 'celery@one').first('heartbeats')).toEqual({
+    heartbeats: beats,
+  });
+});
+
 test('a failed shutter keeps everything, a later change included', async () => {
   await using database = await migratedDatabase();
   const snapshots = createSnapshots(database.knex);
@@ -294,7 +315,9 @@ test('the state at any snapshot is what it was, through failures and cleanups', 
       for (const now of steps) {
         if (now.kind === 'say') {
           studio.say(now.said, 'default', NOON);
-          if (now.said.type.startsWith('task-')) changed.add(String(now.said['uuid']));
+          // A parent that gained a child is photographed as well, even where its row had expired.
+          for (const uuid of [now.said['uuid'], now.said['parent_id']])
+            if (now.said.type.startsWith('task-') && typeof uuid === 'string') changed.add(uuid);
         } else if (now.kind === 'cleanup') {
           await studio.camera.cleanup();
           present = new Map([...present].filter(([, task]) => task.state !== 'SUCCESS'));
@@ -305,7 +328,6 @@ test('the state at any snapshot is what it was, through failures and cleanups', 
           if (studio.taken.length === before) continue;
           for (const uuid of changed) {
             const task = studio.state().tasks.get(uuid);
-            // A parent that gained a child is photographed as well; it is in `changed` or has not changed otherwise.
             if (task) present.set(uuid, narrow(task));
           }
           changed.clear();

@@ -53,7 +53,7 @@ export function createStudio(
     say(event, cluster = 'default', local_received = Date.now() / 1000) {
       const entry = { position: clusters.position + 1, cluster, local_received, event };
       const change = fold(clusters, entry);
-      camera.expose(stateOf(clusters, cluster), change);
+      camera.expose(stateOf(clusters, cluster), change, event);
     },
     state: (cluster = 'default') => stateOf(clusters, cluster),
   };
