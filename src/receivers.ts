@@ -38,7 +38,8 @@ export async function createReceivers(
       return broker.queue === null ? guest(receiver, cluster, parts) : announced(receiver, cluster, parts);
     });
   }
-  parts.log.warn({}, 'no broker was configured and none answers at Celery’s default URL: this cluster is SIMULATED');
+  const why = simulation ? 'as asked' : 'no broker was configured, and none answers at Celery’s default URL';
+  parts.log.warn({ why }, 'SIMULATED: what is shown is no real cluster');
   const simulated = new SimulatedReceiver(SIMULATED, simulation ?? DEFAULT_SIMULATION, parts);
   return [guest(simulated, SIMULATED, parts)];
 }
