@@ -8,6 +8,7 @@ const CODES = {
   BROKER_UNREACHABLE: { retry: true, means: 'no broker answered at the given URLs' },
   BROKER_REFUSED: { retry: true, means: 'the broker refused the login, the virtual host or an operation' },
   QUEUE_MISMATCH: { retry: false, means: 'the queue or exchange exists already with other arguments' },
+  BUFFER_FULL: { retry: true, means: 'messages came faster than they can be recorded, and larger than can wait' },
   DATABASE_UNREACHABLE: { retry: true, means: 'the database could not be reached' },
   DATABASE_OUTDATED: { retry: false, means: 'the database schema is newer or older than this program' },
   EMBEDDED_POSTGRES: { retry: false, means: 'the embedded Postgres could not be started' },

@@ -4,7 +4,7 @@ import type { Delivery } from './delivery.ts';
 export interface InboxOptions {
   /** At most so many messages to a batch; fewer where they are large (`BATCH_BYTES`). */
   readonly batchSize: number;
-  /** Bytes that may wait here. A delivery that cannot wait in the broker is refused beyond it. */
+  /** Bytes that may wait here. Beyond it deliveries are refused: twice as many for those that can wait in the broker. */
   readonly maxBytes: number;
 }
 
@@ -35,11 +35,12 @@ export class Inbox {
   }
 
   /**
-   * Takes a delivery; false when it was refused because the buffer is full (never for one with a receipt). Once full it
-   * refuses until half of it is free, so that an overload leaves a few long gaps and not thousands of short ones.
+   * Takes a delivery; false when it was refused because too much waits. Once full it refuses until half of it is free, so
+   * that an overload leaves a few long gaps and not thousands of short ones. A delivery with a receipt is not lost by
+   * being refused, and its broker sends no more than its prefetch: it is refused only when that is too much by far.
    */
   push(delivery: Delivery): boolean {
-    if (this.#full && delivery.receipt === null) return false;
+    if (delivery.receipt === null ? this.#full : this.#bytes >= 2 * this.#options.maxBytes) return false;
     const last = this.#waiting.at(-1);
     const bytes = delivery.body.length + OVERHEAD;
     if (last !== undefined && last.length < this.#options.batchSize && this.#lastBytes < BATCH_BYTES)

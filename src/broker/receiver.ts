@@ -87,6 +87,8 @@ export class Receiver implements AsyncDisposable {
   /** The queue was gone, and that is not reported yet. */
   #queueLost = false;
   #refused: { readonly from: Seconds; count: number } | null = null;
+  /** Less than was asked for while the messages are so large that they do not fit. */
+  #prefetch: number;
   /** The last one, once `run` has ended; before that `run` owns it. */
   #session: Session | null = null;
 
@@ -94,6 +96,7 @@ export class Receiver implements AsyncDisposable {
     this.#options = options;
     this.#parts = parts;
     this.#guest = options.queue === null;
+    this.#prefetch = options.prefetch;
     this.#status = {
       cluster: options.cluster,
       simulated: false,
@@ -140,8 +143,10 @@ export class Receiver implements AsyncDisposable {
   /** Idempotent; see `Session`. */
   async [Symbol.asyncDispose](): Promise<void> {
     const session = this.#session;
+    if (session === null) return;
     this.#session = null;
-    await session?.[Symbol.asyncDispose]();
+    this.#status = { ...this.#status, connected: false, queue: null, since: now() };
+    await session[Symbol.asyncDispose]();
   }
 
   /** From connecting to the loss of it, whose reason it returns; null when it ended because the signal aborted. */
@@ -156,6 +161,8 @@ export class Receiver implements AsyncDisposable {
     const company = this.#keepCompany(url, session.queue, AbortSignal.any([signal, end.signal]));
     const clock = this.#guest ? this.#watchClock() : undefined;
     const reason = await Promise.race([session.lost, aborted]);
+    const tooMuch = MonitorError.is(reason, 'BUFFER_FULL');
+    this.#prefetch = tooMuch ? Math.ceil(this.#prefetch / 4) : this.#options.prefetch;
     clearInterval(clock);
     end.abort();
     if (reason === null) {
@@ -174,7 +181,8 @@ export class Receiver implements AsyncDisposable {
     for (const each of [signal, patience]) each.addEventListener('abort', giveUp);
     try {
       const existed = await this.#lookForQueue(connection);
-      return { existed, session: await openSession(connection, this.#options, this.#onMessage) };
+      const options = { ...this.#options, prefetch: this.#prefetch };
+      return { existed, session: await openSession(connection, options, this.#onMessage) };
     } catch (error) {
       await connection[Symbol.asyncDispose]();
       if (!patience.aborted || signal.aborted) throw error;
@@ -185,7 +193,7 @@ export class Receiver implements AsyncDisposable {
     }
   }
 
-  readonly #onMessage = (message: ConsumeMessage, receipt: Receipt | null): void => {
+  readonly #onMessage = (message: ConsumeMessage, receipt: Receipt | null): boolean => {
     const { fields, properties, content } = message;
     const at = now();
     this.#received++;
@@ -201,10 +209,13 @@ export class Receiver implements AsyncDisposable {
       local_received: at,
       receipt,
     });
-    if (!accepted) {
+    if (receipt !== null) return accepted;
+    if (accepted) this.#reportRefused(at);
+    else {
       this.#refused ??= { from: at, count: 0 };
       this.#refused.count++;
-    } else if (this.#refused !== null) this.#reportRefused(at);
+    }
+    return accepted;
   };
 
   /** Durable mode: null as a guest. A queue that is not there when it was there before has lost what it held. */

@@ -12,8 +12,11 @@ export interface SessionOptions extends QueueOptions {
   readonly prefetch: number;
 }
 
-/** Called for each message, in order; `receipt` is null where the broker wants no acknowledgement (guests). */
-export type OnMessage = (message: ConsumeMessage, receipt: Receipt | null) => void;
+/**
+ * Called for each message, in order; `receipt` is null where the broker wants no acknowledgement (guests). False when there
+ * is no room for one with a receipt: it and all that come after it go back to the broker, and the session ends.
+ */
+export type OnMessage = (message: ConsumeMessage, receipt: Receipt | null) => boolean;
 
 /** Time for acknowledgements on their way at the end. */
 const FLUSH_TIMEOUT: Seconds = 2;
@@ -67,6 +70,7 @@ export async function openSession(
   options: SessionOptions,
   onMessage: OnMessage,
 ): Promise<Session> {
+  const { prefetch } = options;
   const guest = options.queue === null;
   const channel = await connection.channel();
   let open = true;
@@ -79,15 +83,29 @@ export async function openSession(
   };
   const channelClosed = closed(channel);
   const queue = await declareQueue(channel, options);
-  if (!guest) await channel.prefetch(options.prefetch);
-  let onCancel: (reason: MonitorError) => void = () => {};
-  const cancelled = new Promise<MonitorError>((resolve) => {
-    onCancel = resolve;
+  if (!guest) await channel.prefetch(prefetch);
+  let end: (reason: MonitorError) => void = () => {};
+  const ended = new Promise<MonitorError>((resolve) => {
+    end = resolve;
   });
+  let full = false;
   const onDelivery = (message: ConsumeMessage | null): void => {
-    if (message) onMessage(message, guest ? null : { tag: message.fields.deliveryTag, settle });
-    else onCancel(new MonitorError('BROKER_REFUSED', `the queue "${queue}" was deleted or became unavailable`));
+    if (message === null) {
+      end(new MonitorError('BROKER_REFUSED', `the queue "${queue}" was deleted or became unavailable`));
+      return;
+    }
+    // Acknowledging one acknowledges all before it, so nothing may be taken after one that was not.
+    if (full) return;
+    const receipt = guest ? null : { tag: message.fields.deliveryTag, settle };
+    if (onMessage(message, receipt) || guest) return;
+    full = true;
+    end(
+      new MonitorError(
+        'BUFFER_FULL',
+        `more waits to be recorded than fits into the receive buffer: a prefetch of ${prefetch} is too much for such large messages`,
+      ),
+    );
   };
   const { consumerTag } = await channel.consume(queue, onDelivery, { noAck: guest });
-  return new Session(connection, channel, queue, consumerTag, Promise.race([channelClosed, cancelled]));
+  return new Session(connection, channel, queue, consumerTag, Promise.race([channelClosed, ended]));
 }

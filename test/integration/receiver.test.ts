@@ -232,6 +232,29 @@ describe('with a durable queue', () => {
     expect(clocks(await receiving.take(2))).toEqual([3, 4]);
   });
 
+  test('messages too large for its buffer stay in the broker, until there is room', async () => {
+    await using vhost = await freshVhost();
+    await using sender = await openSender(vhost.url);
+    const options = receiverOptions(vhost.url, { queue: 'recorder', prefetch: 16 });
+    await using receiving = await startReceiving(options, 10_000);
+    const large = Array.from({ length: 40 }, (_, n) => ({ ...event(n), large: 'x'.repeat(5000) }));
+    const lost = receiving.next('receiver:lost');
+    await sender.send(large);
+    expect((await lost).reason).toContain('a prefetch of 16 is too much');
+    expect(receiving.inbox.bytes).toBeLessThan(30_000);
+    const seen = new Set<unknown>();
+    while (seen.size < large.length) {
+      const deliveries = await receiving.take(1);
+      for (const clock of clocks(deliveries)) seen.add(clock);
+      acknowledge(deliveries);
+    }
+    expect([...seen].toSorted((a, b) => Number(a) - Number(b))).toEqual(large.map((_, n) => n));
+    await receiving.stop();
+    await receiving.receiver[Symbol.asyncDispose]();
+    expect(await sender.channel.get('recorder')).toBe(false);
+    expect(receiving.gaps).toEqual([]);
+  });
+
   test('a connection that is cut is no gap', async () => {
     await using vhost = await freshVhost();
     await using proxy = await openProxy(target(vhost.url));
