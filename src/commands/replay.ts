@@ -5,8 +5,8 @@ import { isEvent, notAnEvent } from '../broker/decoder.ts';
 import { parseJson } from '../broker/json.ts';
 import { loadConfig } from '../config.ts';
 import type { Event, Json, Seconds } from '../domain/event.ts';
-import { type Report, reportOf } from '../domain/report.ts';
-import { type Clusters, createClusters, fold, stateOf } from '../domain/state.ts';
+import { reportTasks, reportWithoutTasks } from '../domain/report.ts';
+import { type Clusters, createClusters, fold, type State, stateOf } from '../domain/state.ts';
 import { MonitorError, reasonOf } from '../errors.ts';
 import { linesOf } from './lines.ts';
 import { printJson, printSummary } from './report.ts';
@@ -41,9 +41,9 @@ export async function replay(file: string, { json, maxTasks, fold }: ReplayOptio
     const name = file === '-' ? 'standard input' : file;
     throw new MonitorError('FILE_UNREADABLE', `${name} could not be read: ${reasonOf(cause)}`, { cause });
   }
-  const { report, undecodable } = outcome;
-  if (json) printJson({ ...report }, process.stdout);
-  else printSummary(report, undecodable, process.stdout);
+  const { state, end, undecodable } = outcome;
+  if (json) printJson({ ...reportWithoutTasks(state, end), tasks: reportTasks(state) }, process.stdout);
+  else printSummary(state, end, undecodable, process.stdout);
 }
 
 const CLUSTER = 'replay';
@@ -60,9 +60,13 @@ class Replay {
     this.#clusters = clusters;
   }
 
-  get report(): Report {
-    // The workers are judged at the moment when the recording ended.
-    return reportOf(stateOf(this.#clusters, CLUSTER), this.#latest);
+  get state(): State {
+    return stateOf(this.#clusters, CLUSTER);
+  }
+
+  /** When the recording ended: the moment at which the workers are judged. */
+  get end(): Seconds {
+    return this.#latest;
   }
 
   /** One line: `{"body": event or list of events, "local_received": time or list of times, …}`. Empty lines are nothing. */

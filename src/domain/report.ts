@@ -25,15 +25,24 @@ export interface Report {
 
 /** @param now when the workers' status is judged, epoch seconds: usually some moment after the last event was received */
 export function reportOf(state: State, now: Seconds): Report {
+  return { ...reportWithoutTasks(state, now), tasks: [...reportTasks(state)] };
+}
+
+/** For a state whose tasks' reports would be too many to hold at once: see `reportTasks`. */
+export function reportWithoutTasks(state: State, now: Seconds): Omit<Report, 'tasks'> {
   return {
     event_count: state.event_count,
     task_count: state.task_count,
-    tasks: [...state.tasks.values()].map((task) => reportTask(state, task)),
     tasks_by_time: (state.timeOrder?.tasksByTime(state.tasks) ?? []).map((uuid) => toldUuid(state, uuid)),
     task_types: [...state.task_types].sort(compareCodePoints),
     workers: [...state.workers.values()].map((worker) => reportWorker(state, worker, now)),
     evicted_active: state.evicted_active,
   };
+}
+
+/** One after the other, in the order in which they came to be known. */
+export function* reportTasks(state: State): Generator<RecordReport, void, undefined> {
+  for (const task of state.tasks.values()) yield reportTask(state, task);
 }
 
 /** The fields of `Task.as_dict` (Celery 5.2), with `parent` and `root` only where they are in memory, and what else there is. */
