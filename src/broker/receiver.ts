@@ -2,12 +2,13 @@
 import type { ConsumeMessage } from 'amqplib';
 import type { Diagnostics } from '../diagnostics.ts';
 import type { Seconds } from '../domain/event.ts';
-import type { Gap, GapCause } from '../domain/gap.ts';
+import type { Gap } from '../domain/gap.ts';
 import { MonitorError, reasonOf, redactUrl } from '../errors.ts';
 import { backoff, now, sleep } from '../runtime.ts';
 import { type Connection, type ConnectionOptions, openConnection } from './connection.ts';
 import type { Receipt } from './delivery.ts';
 import type { Inbox } from './inbox.ts';
+import { Misses } from './misses.ts';
 import { queueExists } from './queue.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { wakeWorkers } from './wake.ts';
@@ -56,8 +57,6 @@ export interface ReceiverStatus {
 const STABLE: Seconds = 10;
 /** A broker that has accepted the login has so long to declare the queue and start delivering. */
 const JOIN_TIMEOUT: Seconds = 30;
-/** How often a guest looks whether this process stood still. */
-const CLOCK_CHECK: Seconds = 1;
 const NO_HEADERS = {};
 
 /**
@@ -69,24 +68,17 @@ const NO_HEADERS = {};
  * it stops consuming and returns, with the connection still open for what is being recorded to be acknowledged; dispose
  * closes it, and the broker gives what was not acknowledged to whoever comes next.
  *
- * Gaps that it reports (times are of this process's clock):
- * - guest: `disconnect` for each outage but the time before the first connection, `ttl` when this process stood still for
- *   longer than the queue keeps a message, `buffer-full` when the inbox refused messages;
- * - durable: `queue-lost` when it comes back and the queue is gone; with a classic queue `disconnect` for each outage,
- *   since a restart of the broker empties such a queue and nothing tells whether there was one.
+ * What may be missing is told as gaps, see `Misses`. Memory stays bounded: a guest's messages are refused when the inbox is
+ * full; with a durable queue it comes back with a smaller prefetch when the messages are too large for the inbox.
  */
 export class Receiver implements AsyncDisposable {
   readonly #options: ReceiverOptions;
   readonly #parts: ReceiverParts;
+  readonly #misses: Misses;
   readonly #guest: boolean;
   #status: ReceiverStatus;
   #received = 0;
   #lastDelivery: Seconds | null = null;
-  /** Since when something may be missing; null before the first connection and while consuming. */
-  #outage: Seconds | null = null;
-  /** The queue was gone, and that is not reported yet. */
-  #queueLost = false;
-  #refused: { readonly from: Seconds; count: number } | null = null;
   /** Less than was asked for while the messages are so large that they do not fit. */
   #prefetch: number;
   /** The last one, once `run` has ended; before that `run` owns it. */
@@ -95,6 +87,7 @@ export class Receiver implements AsyncDisposable {
   constructor(options: ReceiverOptions, parts: ReceiverParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#misses = new Misses(options, parts.onGap);
     this.#guest = options.queue === null;
     this.#prefetch = options.prefetch;
     this.#status = {
@@ -159,7 +152,7 @@ export class Receiver implements AsyncDisposable {
     });
     this.#connected(url, session.queue, existed);
     const company = this.#keepCompany(url, session.queue, AbortSignal.any([signal, end.signal]));
-    const clock = this.#guest ? this.#watchClock() : undefined;
+    const clock = this.#guest ? this.#misses.watchClock() : undefined;
     const reason = await Promise.race([session.lost, aborted]);
     const tooMuch = MonitorError.is(reason, 'BUFFER_FULL');
     this.#prefetch = tooMuch ? Math.ceil(this.#prefetch / 4) : this.#options.prefetch;
@@ -210,90 +203,36 @@ export class Receiver implements AsyncDisposable {
       receipt,
     });
     if (receipt !== null) return accepted;
-    if (accepted) this.#reportRefused(at);
-    else {
-      this.#refused ??= { from: at, count: 0 };
-      this.#refused.count++;
-    }
+    if (accepted) this.#misses.accepted(at);
+    else this.#misses.refused(at);
     return accepted;
   };
 
-  /** Durable mode: null as a guest. A queue that is not there when it was there before has lost what it held. */
+  /** Durable mode: whether the queue is there already; null as a guest. */
   async #lookForQueue(connection: Connection): Promise<boolean | null> {
     const { queue } = this.#options;
     if (queue === null) return null;
     const exists = await queueExists(connection, queue);
-    if (!exists && this.#outage !== null) this.#queueLost = true;
+    this.#misses.sawQueue(exists);
     return exists;
   }
 
-  #connected(url: string, queue: string, existed: boolean | null): void {
-    const at = now();
-    this.#status = {
-      ...this.#status,
-      connected: true,
-      url: redactUrl(url),
-      queue,
-      since: at,
-      error: null,
-      existed: this.#status.existed ?? existed,
-    };
-    if (this.#outage === null) return;
-    const from = this.#outage;
-    this.#outage = null;
-    if (this.#queueLost) {
-      this.#gap(
-        'queue-lost',
-        from,
-        at,
-        `the queue "${queue}" was gone and had to be made anew: what it held, and what was sent until then, is lost`,
-      );
-    } else if (this.#guest) {
-      this.#gap(
-        'disconnect',
-        from,
-        at,
-        "there was no connection to the broker, and a guest's queue ends with its connection",
-      );
-    } else if (this.#options.queueType === 'classic') {
-      this.#gap(
-        'disconnect',
-        from,
-        at,
-        `there was no connection to the broker: if it was restarted, the classic queue "${queue}" lost what it held`,
-      );
-    }
-    this.#queueLost = false;
+  #connected(url: string, queue: string, exists: boolean | null): void {
+    const since = now();
+    const existed = this.#status.existed ?? exists;
+    this.#status = { ...this.#status, connected: true, url: redactUrl(url), queue, since, error: null, existed };
+    this.#misses.consuming(since);
   }
 
   #disconnected(error: unknown, retryIn: Seconds): void {
     const reason = reasonOf(error);
     const { connected, since } = this.#status;
     if (connected) {
-      const at = now();
-      this.#outage = Math.max(since, this.#lastDelivery ?? since);
-      this.#reportRefused(at);
-      this.#status = { ...this.#status, connected: false, queue: null, since: at };
+      this.#misses.lost(Math.max(since, this.#lastDelivery ?? since));
+      this.#status = { ...this.#status, connected: false, queue: null, since: now() };
     }
     this.#status = { ...this.#status, error: reason };
     this.#parts.diagnostics.emit('receiver:lost', { cluster: this.#options.cluster, reason, retryIn });
-  }
-
-  #reportRefused(at: Seconds): void {
-    if (this.#refused === null) return;
-    const { from, count } = this.#refused;
-    this.#refused = null;
-    this.#gap(
-      'buffer-full',
-      from,
-      at,
-      `${count} messages came while the receive buffer was full, and were dropped`,
-      count,
-    );
-  }
-
-  #gap(cause: GapCause, started_at: Seconds, ended_at: Seconds, detail: string, estimate: number | null = null): void {
-    this.#parts.onGap({ cluster: this.#options.cluster, cause, started_at, ended_at, estimate, detail });
   }
 
   async #keepCompany(url: string, queue: string, signal: AbortSignal): Promise<void> {
@@ -314,23 +253,5 @@ export class Receiver implements AsyncDisposable {
       diagnostics.emit('receiver:blocked', { cluster, reason });
     };
     await wakeWorkers(url, this.#options, { controlExchange, onWoken, onBlocked }, signal);
-  }
-
-  /** A timer that comes late by more than a message lives in a guest's queue tells that this process did not read meanwhile. */
-  #watchClock(): NodeJS.Timeout {
-    const { queueTtl } = this.#options;
-    let last = performance.now();
-    return setInterval(() => {
-      const stood = (performance.now() - last) / 1000;
-      last = performance.now();
-      if (stood <= queueTtl) return;
-      const at = now();
-      this.#gap(
-        'ttl',
-        at - stood,
-        at,
-        `this process stood still for ${stood.toFixed(1)} s, and the queue keeps a message for ${queueTtl} s`,
-      );
-    }, CLOCK_CHECK * 1000);
   }
 }
