@@ -271,7 +271,8 @@ describe('with a durable queue', () => {
     await ready;
     const after = await receiving.take(2);
     expect(clocks(after)).toEqual([1, 2]);
-    expect(after.map(({ redelivered }) => redelivered)).toEqual([true, false]);
+    // The broker may have tried the second on the connection that was cut.
+    expect(after[0]?.redelivered).toBe(true);
     expect(receiving.gaps).toEqual([]);
   });
 
