@@ -41,6 +41,10 @@ export async function up(knex: Knex): Promise<void> {
       sw_ver text,
       sw_sys text,
       extra jsonb,
+      -- why it is OFFLINE: goodbye or lost; null where that is not known
+      reason text,
+      -- what the strict reducer knows of the process behind the name: ours alone
+      incarnation jsonb,
       -- the snapshot since which it has been so (heartbeats, clock and loadavg apart)
       since bigint not null,
       primary key (cluster, hostname)
@@ -52,6 +56,7 @@ export async function up(knex: Knex): Promise<void> {
       since bigint not null,
       until bigint not null,
       status text not null,
+      reason text,
       pid double precision,
       freq double precision,
       active double precision,
@@ -108,6 +113,9 @@ export async function up(knex: Knex): Promise<void> {
       runs jsonb,
       -- what the fold needs to go on with the task; JSON of celerycam's own
       life text,
+      -- the worker that was executing it went away: when, epoch seconds, and goodbye, lost or replaced
+      orphaned_at double precision,
+      orphaned_reason text,
       -- Celery's word: it has ended
       ready boolean not null,
       -- the earlier of "timestamp" and the shutter's time, epoch seconds: what cleanup goes by
@@ -149,10 +157,10 @@ export async function up(knex: Knex): Promise<void> {
       select cluster, task_id, since, null, state, name, worker, "timestamp", sent, received, started, runtime, retries,
         root_id, parent_id from task_states;
     create view worker_versions as
-      select cluster, hostname, since, until, status, pid, freq, active, processed, sw_ident, sw_ver, sw_sys
+      select cluster, hostname, since, until, status, reason, pid, freq, active, processed, sw_ident, sw_ver, sw_sys
         from worker_history
       union all
-      select cluster, hostname, since, null, status, pid, freq, active, processed, sw_ident, sw_ver, sw_sys
+      select cluster, hostname, since, null, status, reason, pid, freq, active, processed, sw_ident, sw_ver, sw_sys
         from worker_states;
 
     create view djcelery_workerstate as

@@ -59,7 +59,7 @@ export async function run(
   const receivers = await createReceivers(config, receiverParts, signal);
   const simulated = receivers.some(({ status }) => status.simulated);
   const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
-  const recorder = new Recorder({ clusters, journal, snapshots, camera, hub, diagnostics, lock });
+  const recorder = new Recorder({ clusters, journal, snapshots, camera, hub, diagnostics, onGap: gaps.record, lock });
   await recorder.catchUp();
 
   // Out: who looks at the state.
@@ -80,10 +80,15 @@ export async function run(
     () => journal.maintain(),
     (error) => log.error({ error }, 'upkeep of the journal failed'),
   );
+  const listening = every(
+    0.5,
+    () => recorder.listen(new Set(statuses().flatMap((each) => (each.connected ? [each.cluster] : []))), now()),
+    (error) => log.error({ error }, 'keeping account of what can be heard failed'),
+  );
   const joined = receivers.map(
     (receiver): Loop =>
       (signal) =>
         receiver.run(signal),
   );
-  await supervise(signal, [...joined, ingest, recorder.follow, (signal) => camera.run(signal), upkeep]);
+  await supervise(signal, [...joined, ingest, listening, recorder.follow, (signal) => camera.run(signal), upkeep]);
 }

@@ -60,6 +60,7 @@ export interface Config {
     readonly expireSuccess: number | null;
     readonly expireError: number | null;
     readonly expirePending: number | null;
+    readonly retireWorkers: number | null;
     readonly historyRetention: number | null;
   };
   readonly http: { readonly host: string; readonly port: number };
@@ -231,6 +232,7 @@ function assemble(values: OptionValues): Config {
       expireSuccess: values.expireSuccess,
       expireError: values.expireError,
       expirePending: values.expirePending,
+      retireWorkers: values.retireWorkers,
       historyRetention: values.historyRetention,
     },
     http: { host: values.host, port: values.port },

@@ -34,7 +34,12 @@ export interface DiagnosticEvents {
   /** A shutter failed; what it would have written is kept for the next one. */
   'camera:failed': (at: { readonly reason: string }) => void;
   /** Expired rows were removed. */
-  'camera:cleanup': (removed: { readonly tasks: number; readonly history: number; readonly snapshots: number }) => void;
+  'camera:cleanup': (removed: {
+    readonly tasks: number;
+    readonly workers: number;
+    readonly history: number;
+    readonly snapshots: number;
+  }) => void;
 }
 
 export type Diagnostics = EventEmitter<DiagnosticEvents>;

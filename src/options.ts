@@ -184,6 +184,13 @@ export const OPTIONS = {
     default: '5d',
     doc: 'When rows of tasks in any other state expire',
   },
+  retireWorkers: {
+    group: 'Camera and retention',
+    value: 'time',
+    schema: durationOrNever,
+    default: '1d',
+    doc: 'When workers that are not ONLINE any more are forgotten; their history stays',
+  },
   historyRetention: {
     group: 'Camera and retention',
     value: 'time',

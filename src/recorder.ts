@@ -8,7 +8,9 @@ import { decode } from './broker/decoder.ts';
 import { acknowledge, type Delivery } from './broker/delivery.ts';
 import type { Camera } from './camera/camera.ts';
 import type { Diagnostics } from './diagnostics.ts';
-import type { JournalEntry, Position, ReceivedEvent } from './domain/event.ts';
+import type { JournalEntry, Position, ReceivedEvent, Seconds } from './domain/event.ts';
+import type { Gap } from './domain/gap.ts';
+import { hear } from './domain/hearing.ts';
 import { type Clusters, fold, mayBeForgotten, restoreTask, type State, stateOf } from './domain/state.ts';
 import { reasonOf } from './errors.ts';
 import type { Appended, Journal } from './journal/journal.ts';
@@ -23,6 +25,8 @@ export interface RecorderParts {
   readonly camera: Camera;
   readonly hub: Hub;
   readonly diagnostics: Diagnostics;
+  /** Takes a gap that the fold found out about. Found again after a restart it is the same gap. */
+  readonly onGap: (gap: Gap) => void;
   /** Runs work while no picture is taken: the camera holds the same lock. */
   readonly lock: <T>(work: () => Promise<T> | T) => Promise<T>;
 }
@@ -92,6 +96,25 @@ export class Recorder {
     }
   };
 
+  /**
+   * Keeps account of when each cluster could be heard, without which nobody may call a worker lost. To be called often.
+   * @param connected names of the clusters whose events reach this process at this moment
+   */
+  async listen(connected: ReadonlySet<string>, at: Seconds): Promise<void> {
+    const { clusters, lock } = this.#parts;
+    await lock(() => {
+      const states = [...clusters.byName.values()];
+      // While a batch waits for the database, what arrived after the latest folded event is not known yet.
+      const folded = Math.max(...states.map(({ last_received }) => last_received ?? Number.NEGATIVE_INFINITY));
+      const until = this.#underway > 0 ? Math.min(at, folded) : at;
+      for (const { cluster, hearing, last_received } of states) {
+        // A cluster that another recorder has joined is heard through the journal.
+        const heard = connected.has(cluster) ? until : last_received;
+        if (heard !== null) hear(hearing, heard);
+      }
+    });
+  }
+
   /** Folds a batch that was recorded. Where the database goes away in between, it goes on from where it stood. */
   async #advance(appended: Appended, signal: AbortSignal): Promise<void> {
     const { lock, diagnostics } = this.#parts;
@@ -126,7 +149,18 @@ export class Recorder {
         camera.expose(stateOf(clusters, entry.cluster), change, entry.event);
         hub.expose(entry.cluster, change);
       }
+      this.#tellLosses();
       hub.publish(clusters.position);
+    }
+  }
+
+  #tellLosses(): void {
+    const { clusters, onGap } = this.#parts;
+    for (const { cluster, losses } of clusters.byName.values()) {
+      for (const { hostname, estimate, started_at, ended_at } of losses.splice(0)) {
+        const detail = `${hostname} has begun ${estimate} more tasks than it was heard to begin: their events were missed`;
+        onGap({ cluster, cause: 'heartbeat-audit', started_at, ended_at, estimate, detail });
+      }
     }
   }
 

@@ -2,12 +2,14 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Diagnostics } from '../diagnostics.ts';
 import type { Event, Position, Seconds } from '../domain/event.ts';
-import type { Change, Clusters, State } from '../domain/state.ts';
+import { executedBy, type Liveness, livenessOf, sameLiveness } from '../domain/liveness.ts';
+import { dropWorker } from '../domain/memory.ts';
+import { type Change, type Clusters, type State, stateOf } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import { statusOf, type Worker, type WorkerStatus } from '../domain/worker.ts';
+import type { Worker } from '../domain/worker.ts';
 import { reasonOf } from '../errors.ts';
 import { createLock, isAbort, now, sleep } from '../runtime.ts';
-import type { Expiry } from '../store/cleanup.ts';
+import type { Expiry, Removed } from '../store/cleanup.ts';
 import type { ClusterSummary, Picture } from '../store/picture.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 import { type Bucket, createBucket } from './bucket.ts';
@@ -36,12 +38,12 @@ interface Exposed {
   readonly workers: Set<Worker>;
 }
 
-type Statuses = ReadonlyMap<Worker, WorkerStatus>;
+type Livenesses = ReadonlyMap<Worker, Liveness>;
 
 /** A picture with what it makes true once it is in the database. */
 interface Captured {
   readonly picture: Picture;
-  readonly statuses: ReadonlyMap<State, Statuses>;
+  readonly livenesses: ReadonlyMap<State, Livenesses>;
   readonly names: ReadonlyMap<State, number>;
 }
 
@@ -61,8 +63,8 @@ export class Camera implements AsyncDisposable {
   #exposed = new Map<State, Exposed>();
   /** What is being written: not in the database yet, and not exposed any more. */
   #developing: ReadonlyMap<State, Exposed> = new Map();
-  /** The status that each worker has in the database. */
-  #statuses: ReadonlyMap<State, Statuses> = new Map();
+  /** The liveness that each worker has in the database. */
+  #livenesses: ReadonlyMap<State, Livenesses> = new Map();
   /** How many of `task_types`, which only grows, are in the database. */
   #names: ReadonlyMap<State, number> = new Map();
   #position: Position;
@@ -108,9 +110,20 @@ export class Camera implements AsyncDisposable {
   /** Removes what has expired. Never throws; the next call goes on where this one stopped. */
   async cleanup(signal?: AbortSignal): Promise<void> {
     try {
-      this.#parts.diagnostics.emit('camera:cleanup', await this.#parts.snapshots.cleanup(this.#options, signal));
+      const removed = await this.#parts.snapshots.cleanup(this.#options, signal);
+      await this.#parts.lock(() => this.#retire(removed.workers));
+      this.#parts.diagnostics.emit('camera:cleanup', { ...removed, workers: removed.workers.length });
     } catch (error) {
       this.#parts.diagnostics.emit('camera:failed', { reason: `cleanup: ${reasonOf(error)}` });
+    }
+  }
+
+  /** Drops from memory what the database has retired, unless it has come back since. */
+  #retire(workers: Removed['workers']): void {
+    for (const { cluster, hostname } of workers) {
+      const state = stateOf(this.#parts.clusters, cluster);
+      const worker = state.workers.get(hostname);
+      if (worker && livenessOf(worker, state, now()).status !== 'ONLINE') dropWorker(state, worker);
     }
   }
 
@@ -150,7 +163,7 @@ export class Camera implements AsyncDisposable {
     try {
       const captured = await lock(() => this.#capture());
       if (!captured) return true;
-      const { picture, statuses, names } = captured;
+      const { picture, livenesses, names } = captured;
       const snapshot = await snapshots.save(picture);
       this.#position = picture.position;
       if (snapshot === null) {
@@ -160,7 +173,7 @@ export class Camera implements AsyncDisposable {
         return true;
       }
       this.#developing = new Map();
-      this.#statuses = statuses;
+      this.#livenesses = livenesses;
       this.#names = names;
       const { position, tasks, workers } = picture;
       const seconds = (performance.now() - begun) / 1000;
@@ -189,13 +202,14 @@ export class Camera implements AsyncDisposable {
     const { clusters, snapshots } = this.#parts;
     const states = [...clusters.byName.values()];
     const takenAt = now();
-    const statuses = new Map(states.map((state) => [state, this.#exposeStatuses(state, takenAt)]));
+    const livenesses = new Map<State, Livenesses>();
+    for (const state of states) livenesses.set(state, this.#exposeChanged(state, takenAt));
     if (this.#exposed.size === 0 && clusters.position === this.#position) return null;
     this.#developing = this.#exposed;
     this.#exposed = new Map();
     const picture = snapshots.begin(takenAt, clusters.position);
     for (const [state, { tasks, workers }] of this.#developing) {
-      for (const worker of workers) picture.addWorker(state, worker, statusOf(worker, takenAt));
+      for (const worker of workers) picture.addWorker(state, worker, livenessOf(worker, state, takenAt));
       let n = 0;
       for (const task of tasks.values()) {
         picture.addTask(state, task);
@@ -216,21 +230,28 @@ export class Camera implements AsyncDisposable {
       names.set(state, state.task_types.size);
       picture.addSummary(state, { fold: clusters.fold, ...(await summarise(state, takenAt)) });
     }
-    return { picture, statuses, names };
+    return { picture, livenesses, names };
   }
 
-  /** A worker is lost by saying nothing: exposes those whose status has changed. Returns the statuses at `time`. */
-  #exposeStatuses(state: State, time: Seconds): Statuses {
-    const before = this.#statuses.get(state);
-    const after = new Map<Worker, WorkerStatus>();
+  /** Time alone changes what is to be thought of a worker, and of the tasks that it executes. Returns it as it is at `time`. */
+  #exposeChanged(state: State, time: Seconds): Livenesses {
+    const before = this.#livenesses.get(state);
+    const after = new Map<Worker, Liveness>();
+    const changed = new Set<string>();
     const look = (worker: Worker): void => {
-      const status = statusOf(worker, time);
-      after.set(worker, status);
-      if (before?.get(worker) !== status) this.#exposedOf(state).workers.add(worker);
+      const liveness = livenessOf(worker, state, time);
+      after.set(worker, liveness);
+      const known = before?.get(worker);
+      if (known && sameLiveness(known, liveness)) return;
+      this.#exposedOf(state).workers.add(worker);
+      changed.add(worker.hostname);
     };
     for (const worker of state.workers.values()) look(worker);
     // One that memory has dropped must not stay ONLINE in the database.
-    for (const [worker, status] of before ?? []) if (status !== 'OFFLINE' && !after.has(worker)) look(worker);
+    for (const [worker, { status }] of before ?? []) if (status !== 'OFFLINE' && !after.has(worker)) look(worker);
+    if (changed.size > 0) {
+      for (const task of executedBy(state, changed)) this.#exposedOf(state).tasks.set(task.uuid, task);
+    }
     return after;
   }
 
@@ -260,9 +281,10 @@ async function summarise(state: State, time: Seconds): Promise<Omit<ClusterSumma
   }
   const workers: Record<string, number> = Object.create(null);
   for (const worker of state.workers.values()) {
-    const status = statusOf(worker, time);
+    const { status } = livenessOf(worker, state, time);
     workers[status] = (workers[status] ?? 0) + 1;
   }
   const { event_count, task_count, clock, evicted_active, last_received } = state;
-  return { event_count, task_count, clock, evicted_active, last_received, tasks, workers };
+  const hearing = { ...state.hearing, outages: state.hearing.outages.map((outage) => ({ ...outage })) };
+  return { event_count, task_count, clock, evicted_active, last_received, hearing, tasks, workers };
 }

@@ -24,10 +24,27 @@ export const receiverRecord = z.strictObject({
   error: z.string().nullable(),
 });
 
+/**
+ * How much of what workers did was heard of: their heartbeats count the tasks that they began, whether those told of it or not.
+ * Over the present processes of the workers in memory; of each up to its last heartbeat but five. Tasks of
+ * `send_events=False` count as lost.
+ */
+export const captureRecord = z.strictObject({
+  /** Tasks whose beginning was heard of. */
+  captured: z.number().int(),
+  /** Tasks whose beginning was not. */
+  lost: z.number().int(),
+  /** captured / (captured + lost); null where nothing can be judged, as with the `celery` reducer. */
+  completeness: z.number().nullable(),
+});
+
 export const clusterStatus = z.strictObject({
   cluster: z.string(),
   workers: counts,
   tasks: counts,
+  /** Tasks in memory whose worker went away while it executed them. */
+  orphaned: z.number().int(),
+  capture: captureRecord,
   event_count: z.number().int(),
   task_count: z.number().int(),
   /** Tasks that had not ended and were dropped from memory, because `--max-tasks` was reached. */
@@ -49,6 +66,10 @@ export const clusterAnswer = z.strictObject({
   workers: counts,
   /** Tasks in memory by state, of all clusters. */
   tasks: counts,
+  /** Tasks in memory whose worker went away while it executed them, of all clusters. */
+  orphaned: z.number().int(),
+  /** Of all clusters. */
+  capture: captureRecord,
   clusters: z.array(clusterStatus),
   receivers: z.array(receiverRecord),
   /** Counted since the start of this process. */
@@ -82,6 +103,7 @@ export const api = {
   'GET /readyz': { response: readyAnswer },
 } as const;
 
+export type CaptureRecord = z.output<typeof captureRecord>;
 export type ReceiverRecord = z.output<typeof receiverRecord>;
 export type ClusterAnswer = z.output<typeof clusterAnswer>;
 export type ReadyAnswer = z.output<typeof readyAnswer>;

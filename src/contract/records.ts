@@ -1,9 +1,11 @@
 /** Tasks and workers as clients see them, in the API and in the feed: Celery's names, JSON types, null for what is not known. */
 import { z } from 'zod';
-import type { Json } from '../domain/event.ts';
+import type { Json, Seconds } from '../domain/event.ts';
+import { doubtOf, type Liveness, orphanOf } from '../domain/liveness.ts';
 import { runsOf } from '../domain/runs.ts';
+import type { State } from '../domain/state.ts';
 import { lifeOf, type Task } from '../domain/task.ts';
-import type { Worker } from '../domain/worker.ts';
+import { skewOf, type Worker } from '../domain/worker.ts';
 
 /** Epoch seconds, or a length of time in seconds. */
 const seconds = z.number().nullable();
@@ -58,6 +60,10 @@ export const taskRecord = z.strictObject({
   client: text,
   worker: text,
   children: z.array(z.string()),
+  /** The process that was executing it is gone, so that it may never end; null while that is not known. */
+  orphaned: z.strictObject({ at: z.number(), reason: z.enum(['goodbye', 'lost', 'replaced']) }).nullable(),
+  /** Why it may never end although its worker lives, in a sentence; null where there is no ground to doubt that it will. */
+  doubt: text,
   /** Null where the `celery` reducer folds, which knows none. */
   runs: z.array(runRecord).nullable(),
   extra,
@@ -66,7 +72,12 @@ export const taskRecord = z.strictObject({
 export const workerRecord = z.strictObject({
   cluster: z.string(),
   hostname: z.string(),
-  status: z.enum(['ONLINE', 'OFFLINE']),
+  /** `SUSPECT`: later than two heartbeats. Never where the `celery` reducer folds, which knows no reasons either. */
+  status: z.enum(['ONLINE', 'SUSPECT', 'OFFLINE']),
+  /** Why it is OFFLINE. */
+  reason: z.enum(['goodbye', 'lost']).nullable(),
+  /** ONLINE: since when its process is known. Else when it said goodbye, or was last heard of. */
+  since: seconds,
   pid: z.number().nullable(),
   freq: seconds,
   heartbeats: z.array(z.number()),
@@ -77,20 +88,33 @@ export const workerRecord = z.strictObject({
   sw_ident: text,
   sw_ver: text,
   sw_sys: text,
+  /** By how much the clock of its host is ahead of this monitor's, estimated from its latest heartbeats. */
+  skew: seconds,
   extra,
 });
 
 export type TaskRecord = z.output<typeof taskRecord>;
 export type WorkerRecord = z.output<typeof workerRecord>;
 
-export function toTaskRecord(cluster: string, task: Task): TaskRecord {
+/** @param now epoch seconds, for what time decides */
+export function toTaskRecord(state: State, task: Task, now: Seconds): TaskRecord {
   const life = lifeOf(task);
   const { kind: _, uuid, children, life: _life, stored_life: _stored, ...fields } = task;
-  const runs = life && runsOf(life);
-  return { cluster, task_id: uuid, ...fields, children: children === null ? [] : [...children], runs };
+  return {
+    ...{ cluster: state.cluster, task_id: uuid, ...fields },
+    children: children === null ? [] : [...children],
+    orphaned: orphanOf(task, state, now),
+    doubt: doubtOf(task, state),
+    runs: life && runsOf(life),
+  };
 }
 
-export function toWorkerRecord(cluster: string, worker: Worker, status: WorkerRecord['status']): WorkerRecord {
+/** @param liveness as `livenessOf` judges it */
+export function toWorkerRecord(state: State, worker: Worker, liveness: Liveness): WorkerRecord {
   const { kind: _, incarnation: _incarnation, loadavg, ...fields } = worker;
-  return { cluster, ...fields, status, loadavg: loadavg === null ? null : [...loadavg] };
+  return {
+    ...{ cluster: state.cluster, ...fields, ...liveness },
+    loadavg: loadavg === null ? null : [...loadavg],
+    skew: skewOf(worker),
+  };
 }

@@ -1,6 +1,7 @@
 /** What one cluster's state holds in memory, and for how long: creation, eviction, families, restoring. Shared by all reducers. */
 import type { Loss } from './audit.ts';
 import type { Json, Seconds } from './event.ts';
+import { createHearing, type Hearing } from './hearing.ts';
 import { Oldest } from './oldest.ts';
 import { createTask, isReady, TASK_FIELDS, type Task } from './task.ts';
 import { Texts } from './texts.ts';
@@ -28,8 +29,10 @@ export interface State {
   forgetful: boolean;
   /** When the latest event was received, epoch seconds; null before the first. */
   last_received: Seconds | null;
+  /** When events could be heard at all; whoever listens to the broker keeps account of it. */
+  readonly hearing: Hearing;
   /** Losses that the `strict` reducer found out; whoever folds takes them away. */
-  losses: (Loss & { readonly hostname: string })[];
+  readonly losses: (Loss & { readonly hostname: string })[];
   /** Celery's order of tasks by time; null where nobody asks for it. */
   readonly timeOrder: TimeOrder | null;
   readonly limits: Limits;
@@ -81,6 +84,7 @@ export function createState(cluster: string, limits: Limits, timeOrder: TimeOrde
     evicted_active: 0,
     forgetful: false,
     last_received: null,
+    hearing: createHearing(),
     losses: [],
     timeOrder,
     limits,
@@ -108,12 +112,18 @@ export function addWorker(state: State, hostname: string): Worker {
   return keepWorker(state, createWorker(hostname));
 }
 
+/** Drops a worker from memory. */
+export function dropWorker(state: State, worker: Worker): void {
+  state.workers.delete(worker.hostname);
+  state.indexes.misfits.delete(worker);
+}
+
 /** To be called when `isReady(task)` has changed. */
 export function noteReady(state: State, task: Task): void {
   const { finished, oldestFinished } = state.indexes;
   if (!isReady(task)) {
     finished.delete(task.uuid);
-  } else if (!finished.has(task.uuid)) {
+  } else {
     finished.set(task.uuid, task);
     oldestFinished.added();
   }
@@ -239,10 +249,7 @@ function keepWorker(state: State, worker: Worker): Worker {
   const { workers, indexes } = state;
   if (workers.size >= state.limits.maxWorkers) {
     const oldest = indexes.oldestWorker.next();
-    if (oldest) {
-      workers.delete(oldest.hostname);
-      indexes.misfits.delete(oldest);
-    }
+    if (oldest) dropWorker(state, oldest);
   }
   workers.set(worker.hostname, worker);
   indexes.oldestWorker.added();

@@ -1,10 +1,11 @@
 /** One cluster's state as plain JSON, in Celery's names: what `celerycam replay --json` prints. */
 import { compareCodePoints } from './code-points.ts';
 import type { Json, Seconds } from './event.ts';
+import { livenessOf } from './liveness.ts';
 import { keyOf, misfitOf, type State } from './memory.ts';
 import { READY_STATES } from './states.ts';
 import { TASK_FIELDS, type Task } from './task.ts';
-import { heartbeatExpires, isAlive, statusOf, WORKER_FIELDS, type Worker } from './worker.ts';
+import { heartbeatExpires, WORKER_FIELDS, type Worker } from './worker.ts';
 
 /** A record by field. A field holds what the events said, so of a strange event it may hold anything. */
 export type RecordReport = { readonly [field: string]: Json };
@@ -61,11 +62,12 @@ function reportTask(state: State, task: Task): RecordReport {
 }
 
 function reportWorker(state: State, worker: Worker, now: Seconds): RecordReport {
+  const { status } = livenessOf(worker, state, now);
   return {
     ...toldFields(state, worker, WORKER_FIELDS),
     heartbeat_expires: heartbeatExpires(worker),
-    alive: isAlive(worker, now),
-    status: statusOf(worker, now),
+    alive: status === 'ONLINE',
+    status,
     extra: otherFields(worker, WORKER_FIELDS),
   };
 }

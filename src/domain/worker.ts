@@ -25,25 +25,44 @@ export interface Worker {
   incarnation: Incarnation | null;
 }
 
-/** One process under a node name. Times are the sender's. */
+/** One process under a node name. Times are the sender's, but never later than the arrival of what told them. */
 export interface Incarnation {
   readonly pid: number | null;
   /** Its first event that is known. */
   readonly since: Seconds;
   /** The latest time that any event of it told. */
   reached: Seconds;
-  /** Clock of its latest worker event. */
+  /** Clock of its latest worker event; 0 before the first. */
   clock: number;
-  /** Its `worker-offline`, unless it was heard of again. */
-  goodbye: { readonly clock: number; readonly at: Seconds } | null;
+  /** It has sent a heartbeat by itself, not only been asked for one. */
+  beats: boolean;
+  /** Its `worker-offline`, with the number of tasks that it was still executing. */
+  goodbye: { readonly clock: number; readonly at: Seconds; readonly active: number } | null;
+  /** The process that had the name before. */
+  readonly before: { readonly pid: number | null; readonly reached: Seconds } | null;
+  /** Two processes use the name at once, so that neither takes the place of the other. */
+  readonly contested: boolean;
+  /** Sender's time less time of arrival of its latest worker events, newest last; at most `MAX_SKEWS`. */
+  skews: Seconds[];
   readonly audit: Audit;
 }
 
+/** How many worker events the clock skew of a host is judged by. */
+export const MAX_SKEWS = 8;
+
+/**
+ * Seconds by which the clock of the worker's host is ahead of ours (behind: negative), as the latest worker events tell;
+ * too low by the time that the quickest of them was on its way. Null where none tells. For people: it orders nothing.
+ */
+export function skewOf({ incarnation }: Worker): Seconds | null {
+  return incarnation && incarnation.skews.length > 0 ? Math.max(...incarnation.skews) : null;
+}
+
 /** `freq` of a worker that has not told it: Celery's default, in seconds. */
-const DEFAULT_FREQ: Seconds = 60;
+export const DEFAULT_FREQ: Seconds = 60;
 
 /** A heartbeat is missing when it is later than this many times `freq` (Celery's `HEARTBEAT_EXPIRE_WINDOW`, 200 %). */
-const EXPIRE_WINDOW = 2;
+export const EXPIRE_WINDOW = 2;
 
 const MAX_HEARTBEATS = 4;
 
@@ -102,9 +121,10 @@ export function isAlive(worker: Worker, now: Seconds): boolean {
   return expires !== null && now < expires;
 }
 
-export type WorkerStatus = 'ONLINE' | 'OFFLINE';
+/** `SUSPECT`: late, but not lost yet. See `liveness.ts`. */
+export type WorkerStatus = 'ONLINE' | 'SUSPECT' | 'OFFLINE';
 
 /** Celery's `status_string`. @param now epoch seconds */
-export function statusOf(worker: Worker, now: Seconds): WorkerStatus {
+export function statusOf(worker: Worker, now: Seconds): 'ONLINE' | 'OFFLINE' {
   return isAlive(worker, now) ? 'ONLINE' : 'OFFLINE';
 }

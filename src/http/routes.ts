@@ -1,10 +1,11 @@
 /** The HTTP API: routes of `contract/api.ts` bound to the state. Every answer, errors too, is JSON. */
 import { Hono } from 'hono';
 import type { ReceiverStatus } from '../broker/receiver.ts';
-import type { ClusterAnswer, ReadyAnswer, ReceiverRecord } from '../contract/api.ts';
+import type { CaptureRecord, ClusterAnswer, ReadyAnswer, ReceiverRecord } from '../contract/api.ts';
+import { capturedBy } from '../domain/audit.ts';
 import type { Seconds } from '../domain/event.ts';
+import { livenessOf, orphanOf } from '../domain/liveness.ts';
 import type { Clusters, State } from '../domain/state.ts';
-import { statusOf } from '../domain/worker.ts';
 import type { Activity } from '../live/activity.ts';
 import type { Logger } from '../log.ts';
 
@@ -56,7 +57,8 @@ function clusterAnswer({ version, simulated, clusters, activity, receivers, cloc
   const each = Array.from(clusters.byName.values(), (state) => ({
     cluster: state.cluster,
     workers: workersByStatus(state, now),
-    tasks: tasksByState(state),
+    ...countTasks(state, now),
+    capture: captureOf([state]),
     event_count: state.event_count,
     task_count: state.task_count,
     evicted_active: state.evicted_active,
@@ -71,6 +73,8 @@ function clusterAnswer({ version, simulated, clusters, activity, receivers, cloc
     events_per_second: activity.rates(),
     workers: sum(each.map(({ workers }) => workers)),
     tasks: sum(each.map(({ tasks }) => tasks)),
+    orphaned: each.reduce((total, { orphaned }) => total + orphaned, 0),
+    capture: captureOf([...clusters.byName.values()]),
     clusters: each,
     receivers: receivers().map(toReceiverRecord),
     since_start: {
@@ -88,16 +92,37 @@ function toReceiverRecord({ lastDelivery, existed: _, ...status }: ReceiverStatu
   return { ...status, last_delivery: lastDelivery };
 }
 
-function workersByStatus({ workers }: State, now: Seconds): Counts {
-  let online = 0;
-  for (const worker of workers.values()) if (statusOf(worker, now) === 'ONLINE') online += 1;
-  return { ONLINE: online, OFFLINE: workers.size - online };
+function workersByStatus(state: State, now: Seconds): Counts {
+  const counts: Counts = { ONLINE: 0, SUSPECT: 0, OFFLINE: 0 };
+  for (const worker of state.workers.values()) {
+    const { status } = livenessOf(worker, state, now);
+    counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
 }
 
-function tasksByState({ tasks }: State): Counts {
+function countTasks(state: State, now: Seconds): { readonly tasks: Counts; readonly orphaned: number } {
   const counts = new Map<string, number>();
-  for (const { state } of tasks.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
-  return Object.fromEntries(counts);
+  let orphaned = 0;
+  for (const task of state.tasks.values()) {
+    counts.set(task.state, (counts.get(task.state) ?? 0) + 1);
+    if (orphanOf(task, state, now)) orphaned += 1;
+  }
+  return { tasks: Object.fromEntries(counts), orphaned };
+}
+
+function captureOf(states: readonly State[]): CaptureRecord {
+  let captured = 0;
+  let lost = 0;
+  for (const { workers } of states) {
+    for (const { incarnation } of workers.values()) {
+      if (!incarnation) continue;
+      const of = capturedBy(incarnation.audit);
+      captured += of.captured;
+      lost += of.lost;
+    }
+  }
+  return { captured, lost, completeness: captured + lost === 0 ? null : captured / (captured + lost) };
 }
 
 function sum(all: readonly Counts[]): Counts {
@@ -117,6 +142,7 @@ function overview(answer: ClusterAnswer): string {
     ['events per second', `${rate.now} (last minute: ${rate.minute.toFixed(1)})`],
     ...Object.entries(workers).map(([status, n]) => [`workers ${status}`, n]),
     ...Object.entries(tasks).map(([state, n]) => [`tasks ${state}`, n]),
+    ...(answer.orphaned > 0 ? [['tasks orphaned', answer.orphaned]] : []),
     ...answer.receivers.map(({ cluster, connected, error }) => [
       `receiver of ${cluster}`,
       connected ? 'consuming' : (error ?? 'connecting'),

@@ -4,11 +4,12 @@
  */
 import type { WebSocket } from 'ws';
 import type { FeedGap, FeedMessage } from '../contract/feed.ts';
-import { toTaskRecord, toWorkerRecord, type WorkerRecord } from '../contract/records.ts';
+import { toTaskRecord, toWorkerRecord } from '../contract/records.ts';
 import type { Position, Seconds } from '../domain/event.ts';
-import type { Change, Clusters } from '../domain/state.ts';
+import { executedBy, type Liveness, livenessOf, sameLiveness } from '../domain/liveness.ts';
+import { type Change, type Clusters, type State, stateOf } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import { statusOf, type Worker } from '../domain/worker.ts';
+import type { Worker } from '../domain/worker.ts';
 
 export interface HubOptions {
   readonly version: string;
@@ -44,9 +45,10 @@ export class Hub implements AsyncDisposable {
   readonly #options: HubOptions;
   readonly #clock: () => Seconds;
   readonly #clients = new Set<Client>();
-  #tasks = new Map<Task, string>();
-  #workers = new Map<Worker, string>();
-  readonly #statuses = new WeakMap<Worker, WorkerRecord['status']>();
+  #tasks = new Map<Task, State>();
+  #workers = new Map<Worker, State>();
+  /** What was last looked at, and so what clients know or may fetch. */
+  readonly #livenesses = new WeakMap<Worker, Liveness>();
   /** Changes up to here were sent. */
   #sent: Position;
   /** Changes up to here may be sent: they are recorded and folded. */
@@ -69,8 +71,9 @@ export class Hub implements AsyncDisposable {
   /** Notes what an event changed. Cheap, and nothing at all while nobody looks on. */
   expose(cluster: string, change: Change): void {
     if (change === null || this.#clients.size === 0) return;
-    if (change.kind === 'task') this.#tasks.set(change, cluster);
-    else this.#workers.set(change, cluster);
+    const state = stateOf(this.#clusters, cluster);
+    if (change.kind === 'task') this.#tasks.set(change, state);
+    else this.#workers.set(change, state);
   }
 
   /** What was exposed belongs to positions up to this one. Only for what is recorded. */
@@ -86,6 +89,11 @@ export class Hub implements AsyncDisposable {
   /** Takes a client in. It hears of everything after the position of its `hello`. */
   attach(socket: WebSocket): void {
     if (this.#clients.size > 0) this.flush();
+    else {
+      // It fetches what is so now.
+      for (const [worker, state] of this.#allWorkers())
+        this.#livenesses.set(worker, livenessOf(worker, state, this.#clock()));
+    }
     this.#sent = this.#position;
     const client: Client = { socket, position: this.#position, missingFrom: null, silent: 0 };
     this.#clients.add(client);
@@ -105,6 +113,7 @@ export class Hub implements AsyncDisposable {
   flush(): void {
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     this.#flushTimer = null;
+    if (this.#workers.size > 0) this.#look([...this.#workers]);
     const from = this.#sent;
     const to = this.#position;
     const tasks = this.#tasks;
@@ -123,8 +132,8 @@ export class Hub implements AsyncDisposable {
       type: 'changes',
       from,
       to,
-      tasks: Array.from(tasks, ([task, cluster]) => toTaskRecord(cluster, task)),
-      workers: Array.from(workers, ([worker, cluster]) => toWorkerRecord(cluster, worker, this.#look(worker, now))),
+      tasks: Array.from(tasks, ([task, state]) => toTaskRecord(state, task, now)),
+      workers: Array.from(workers, ([worker, state]) => toWorkerRecord(state, worker, livenessOf(worker, state, now))),
     });
     for (const client of this.#clients) this.#offer(client, frame, to);
   }
@@ -148,21 +157,34 @@ export class Hub implements AsyncDisposable {
     if (client.socket.readyState === client.socket.OPEN) client.socket.send(frame, { binary: false });
   }
 
-  #look(worker: Worker, now: Seconds): WorkerRecord['status'] {
-    const status = statusOf(worker, now);
-    this.#statuses.set(worker, status);
-    return status;
+  /** Exposes workers whose liveness has changed since they were last looked at, with the tasks that depend on it. */
+  #look(workers: Iterable<readonly [Worker, State]>): void {
+    const now = this.#clock();
+    const changed = new Map<State, Set<string>>();
+    for (const [worker, state] of workers) {
+      const before = this.#livenesses.get(worker);
+      const liveness = livenessOf(worker, state, now);
+      if (before && sameLiveness(before, liveness)) continue;
+      this.#livenesses.set(worker, liveness);
+      this.#workers.set(worker, state);
+      const hostnames = changed.get(state);
+      if (hostnames) hostnames.add(worker.hostname);
+      else changed.set(state, new Set([worker.hostname]));
+    }
+    for (const [state, hostnames] of changed) {
+      for (const task of executedBy(state, hostnames)) this.#tasks.set(task, state);
+    }
+  }
+
+  *#allWorkers(): Generator<readonly [Worker, State], void, undefined> {
+    for (const state of this.#clusters.byName.values()) {
+      for (const worker of state.workers.values()) yield [worker, state];
+    }
   }
 
   /** Time alone changes a worker's status; and a client that went away without a word has to be found out. */
   #tick(): void {
-    const now = this.#clock();
-    for (const [cluster, { workers }] of this.#clusters.byName) {
-      for (const worker of workers.values()) {
-        const before = this.#statuses.get(worker);
-        if (this.#look(worker, now) !== before && before !== undefined) this.#workers.set(worker, cluster);
-      }
-    }
+    this.#look(this.#allWorkers());
     for (const client of this.#clients) {
       if (client.silent++ >= SILENT_TICKS) client.socket.terminate();
       else if (client.silent % 10 === 1) client.socket.ping();

@@ -1,5 +1,6 @@
 /** Removes what has expired: rows of tasks by their state, as django-celery does, and history that nobody may ask for. */
 import type { Knex } from 'knex';
+import type pg from 'pg';
 import type { Seconds } from '../domain/event.ts';
 import { transaction } from '../postgres.ts';
 import { isoTime } from '../postgres-text.ts';
@@ -13,13 +14,15 @@ export interface Expiry {
   readonly expireError: Seconds | null;
   /** Every other state. django-celery keeps those it does not know, such as PROGRESS, for ever. */
   readonly expirePending: Seconds | null;
-  /** Snapshots, versions that ended, and workers that have been OFFLINE all that time. */
+  /** Snapshots, and versions that ended. */
   readonly historyRetention: Seconds | null;
+  /** Workers that have not been ONLINE for so long. One whose tasks are orphaned stays with them. */
+  readonly retireWorkers: Seconds | null;
 }
 
 export interface Removed {
   readonly tasks: number;
-  readonly workers: number;
+  readonly workers: readonly { readonly cluster: string; readonly hostname: string }[];
   /** Versions of tasks and workers. */
   readonly history: number;
   readonly snapshots: number;
@@ -42,27 +45,33 @@ export async function cleanup(db: Knex, expiry: Expiry, time: Seconds, signal?: 
     [expiry.expirePending, `not ready and state <> 'RETRY'`],
   ];
   for (const [age, states] of sets) if (age !== null) tasks += await inChunks(expireTasks(states, time - age));
-  if (expiry.historyRetention === null) return { tasks, workers: 0, history: 0, snapshots: 0 };
+  const workers = expiry.retireWorkers === null ? [] : await retireWorkers(db, time - expiry.retireWorkers);
+  if (expiry.historyRetention === null) return { tasks, workers, history: 0, snapshots: 0 };
   const limit = isoTime(time - expiry.historyRetention);
   const snapshots = await inChunks(
     'delete from snapshots where id = any(array(select id from snapshots ' +
       `where taken_at <= '${limit}' and id < (select max(id) from snapshots) order by id limit ${CHUNK}))`,
   );
   const oldest = '(select min(id) from snapshots)';
-  const workers = await inChunks(
-    retire(
-      'worker_states',
-      'hostname',
-      WORKER_VERSION,
-      `select ctid from worker_states where status = 'OFFLINE' and since < ${oldest} limit ${CHUNK}`,
-    ),
-  );
   let history = 0;
   for (const table of ['task_history', 'worker_history']) {
     history += await inChunks(`delete from ${table} where ctid = any(array(
       select ctid from ${table} where until <= ${oldest} limit ${CHUNK}))`);
   }
   return { tasks, workers, history, snapshots };
+}
+
+/** Workers are few enough for one statement. */
+async function retireWorkers(db: Knex, limit: Seconds): Promise<Removed['workers']> {
+  const which = `select w.ctid from worker_states w where status <> 'ONLINE'
+    and since <= (select coalesce(max(id), 0) from snapshots where taken_at <= '${isoTime(limit)}')
+    and not exists (select from task_states t where not ready and orphaned_at is not null
+      and t.cluster = w.cluster and t.worker = w.hostname)`;
+  return transaction(db, { seconds: PATIENCE }, async (client) => {
+    await alone(client);
+    const statement = `${retire('worker_states', 'hostname', WORKER_VERSION, which)} returning cluster, hostname`;
+    return (await client.query<{ cluster: string; hostname: string }>(statement)).rows;
+  });
 }
 
 function expireTasks(states: string, limit: Seconds): string {
@@ -87,11 +96,15 @@ async function repeat(db: Knex, statement: string, signal?: AbortSignal): Promis
   for (let total = 0; ; ) {
     if (signal?.aborted) return total;
     const count = await transaction(db, { seconds: PATIENCE }, async (client) => {
-      // Not between the rows of a shutter.
-      await client.query(`select pg_advisory_xact_lock(hashtext('celerycam camera'), hashtext(current_schema()))`);
+      await alone(client);
       return (await client.query(statement)).rowCount ?? 0;
     });
     total += count;
     if (count < CHUNK) return total;
   }
+}
+
+/** Not between the rows of a shutter. */
+async function alone(client: pg.Client): Promise<void> {
+  await client.query(`select pg_advisory_xact_lock(hashtext('celerycam camera'), hashtext(current_schema()))`);
 }

@@ -2,9 +2,11 @@
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import type { Position, Seconds } from '../domain/event.ts';
+import type { Hearing } from '../domain/hearing.ts';
+import { type Liveness, orphanOf } from '../domain/liveness.ts';
 import type { FoldName, State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import type { Worker, WorkerStatus } from '../domain/worker.ts';
+import type { Worker } from '../domain/worker.ts';
 import { CopyLines, copyIn, transaction } from '../postgres.ts';
 import { copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
 import { TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
@@ -18,6 +20,7 @@ export type ClusterSummary = {
   readonly clock: number;
   readonly evicted_active: number;
   readonly last_received: Seconds | null;
+  readonly hearing: Hearing;
   /** Tasks in memory by state. */
   readonly tasks: Readonly<Record<string, number>>;
   /** Workers in memory by status. */
@@ -53,13 +56,13 @@ export class Picture {
   }
 
   addTask(state: State, task: Task): void {
-    this.#tasks.add(taskLine(state.cluster, task, this.takenAt));
+    this.#tasks.add(taskLine(state.cluster, task, this.takenAt, orphanOf(task, state, this.takenAt)));
     if (!this.#marked) this.#marked = storableKey(task.uuid) !== task.uuid;
     this.tasks += 1;
   }
 
-  addWorker(state: State, worker: Worker, status: WorkerStatus): void {
-    this.#workers.add(workerLine(state.cluster, worker, status));
+  addWorker(state: State, worker: Worker, liveness: Liveness): void {
+    this.#workers.add(workerLine(state.cluster, worker, liveness));
     this.workers += 1;
   }
 

@@ -49,6 +49,8 @@ export async function restore(db: Knex, clusters: Clusters): Promise<Recovered |
         state.clock = Number(summary.clock);
         state.evicted_active = Number(summary.evicted_active);
         state.last_received = summary.last_received;
+        state.hearing.until = summary.hearing.until ?? summary.last_received;
+        state.hearing.outages.push(...summary.hearing.outages);
         await restoreNames(client, state);
         workers += await restoreWorkers(client, state);
         tasks += await restoreTasks(client, state);

@@ -1,9 +1,10 @@
 /** Records as rows, and rows as records again: one table of columns for each says both. */
 import type { Json, Seconds } from '../domain/event.ts';
+import type { Liveness, Orphaned } from '../domain/liveness.ts';
 import { runsOf } from '../domain/runs.ts';
 import { storeLife } from '../domain/stored-life.ts';
 import { createTask, isReady, lifeOf, type Task } from '../domain/task.ts';
-import { createWorker, type Worker, type WorkerStatus } from '../domain/worker.ts';
+import { createWorker, type Worker } from '../domain/worker.ts';
 import { copyNumber, copyText, copyTime, storableJson, storableKey } from '../postgres-text.ts';
 
 /** The columns of `task_states` that a shutter writes, in the order of `taskLine`. */
@@ -11,7 +12,7 @@ export const TASK_COLUMNS = [
   ...['cluster', 'task_id', 'state', 'name', 'args', 'kwargs', 'eta', 'expires', 'result', 'exception', 'traceback'],
   ...['runtime', 'retries', 'worker', '"timestamp"', 'sent', 'received', 'started', 'succeeded', 'failed', 'retried'],
   ...['revoked', 'rejected', 'clock', 'exchange', 'routing_key', 'root_id', 'parent_id', 'client', 'children'],
-  ...['eta_sent', 'expires_sent', 'extra', 'runs', 'life', 'ready', 'ages_from'],
+  ...['eta_sent', 'expires_sent', 'extra', 'runs', 'life', 'orphaned_at', 'orphaned_reason', 'ready', 'ages_from'],
 ];
 
 /** Those of them that make a version in `task_history`. */
@@ -22,14 +23,16 @@ export const TASK_VERSION = [
 
 export const WORKER_COLUMNS = [
   ...['cluster', 'hostname', 'status', 'last_heartbeat', 'pid', 'freq', 'heartbeats', 'clock', 'active', 'processed'],
-  ...['loadavg', 'sw_ident', 'sw_ver', 'sw_sys', 'extra'],
+  ...['loadavg', 'sw_ident', 'sw_ver', 'sw_sys', 'extra', 'reason', 'incarnation'],
 ];
 
 /** What makes a version in `worker_history`: not that a heartbeat came. */
-export const WORKER_VERSION = [...['status', 'pid', 'freq', 'active', 'processed', 'sw_ident', 'sw_ver', 'sw_sys']];
+export const WORKER_VERSION = [
+  ...['status', 'reason', 'pid', 'freq', 'active', 'processed', 'sw_ident', 'sw_ver', 'sw_sys'],
+];
 
 /** A task as a line for COPY. @param takenAt when the shutter was released */
-export function taskLine(cluster: string, task: Task, takenAt: Seconds): string {
+export function taskLine(cluster: string, task: Task, takenAt: Seconds, orphaned: Orphaned | null = null): string {
   const t = task;
   return `${copyText(cluster)}\t${copyText(storableKey(t.uuid))}\t${copyText(t.state)}\t${copyText(t.name)}\t${copyText(
     t.args,
@@ -45,7 +48,9 @@ export function taskLine(cluster: string, task: Task, takenAt: Seconds): string 
     t.parent_id,
   )}\t${copyText(t.client)}\t${copyJson(t.children && [...t.children])}\t${copyText(t.eta)}\t${copyText(
     t.expires,
-  )}\t${copyJson(t.extra)}\t${copyRuns(t)}\t${isReady(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
+  )}\t${copyJson(t.extra)}\t${copyRuns(t)}\t${copyNumber(orphaned?.at ?? null)}\t${copyText(
+    orphaned?.reason ?? null,
+  )}\t${isReady(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
 }
 
 /** The columns `runs`, null where the other columns tell the only one, and `life`. */
@@ -58,7 +63,8 @@ function copyRuns(task: Task): string {
 
 /** What is read of `task_states` to make a task again, in the order of `toTask`. */
 export const TASK_RECORD = TASK_COLUMNS.filter(
-  (column) => !['cluster', 'eta', 'expires', 'runs', 'ready', 'ages_from'].includes(column),
+  (column) =>
+    !['cluster', 'eta', 'expires', 'runs', 'ready', 'ages_from'].includes(column) && !/^orphaned/.test(column),
 ).join(', ');
 
 type Field = string | null | undefined;
@@ -105,7 +111,7 @@ export function toTask(fields: readonly Field[]): Task {
 }
 
 /** A worker as a line for COPY. */
-export function workerLine(cluster: string, worker: Worker, status: WorkerStatus): string {
+export function workerLine(cluster: string, worker: Worker, { status, reason }: Liveness): string {
   return `${[
     copyText(cluster),
     copyText(storableKey(worker.hostname)),
@@ -122,17 +128,20 @@ export function workerLine(cluster: string, worker: Worker, status: WorkerStatus
     copyText(worker.sw_ver),
     copyText(worker.sw_sys),
     copyJson(worker.extra),
+    copyText(reason),
+    copyJson(worker.incarnation as Json),
   ].join('\t')}\n`;
 }
 
 /** What is read of `worker_states` to make a worker again, in the order of `toWorker`. */
 export const WORKER_RECORD = WORKER_COLUMNS.filter(
-  (column) => !['cluster', 'status', 'last_heartbeat'].includes(column),
+  (column) => !['cluster', 'status', 'reason', 'last_heartbeat'].includes(column),
 ).join(', ');
 
 /** A row of `WORKER_RECORD` as a worker. */
 export function toWorker(fields: readonly Field[]): Worker {
-  const [hostname, pid, freq, heartbeats, clock, active, processed, loadavg, ident, ver, sys, extra] = fields;
+  const [hostname, pid, freq, heartbeats, clock, active, processed, loadavg, ident, ver, sys, extra, incarnation] =
+    fields;
   const worker = createWorker(hostname ?? '');
   worker.pid = toNumber(pid);
   worker.freq = toNumber(freq);
@@ -145,6 +154,7 @@ export function toWorker(fields: readonly Field[]): Worker {
   worker.sw_ver = ver ?? null;
   worker.sw_sys = sys ?? null;
   worker.extra = extra ? JSON.parse(extra) : null;
+  worker.incarnation = incarnation ? JSON.parse(incarnation) : null;
   return worker;
 }
 

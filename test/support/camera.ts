@@ -14,6 +14,7 @@ export const OPTIONS: CameraOptions = {
   expireSuccess: 86_400,
   expireError: 3 * 86_400,
   expirePending: 5 * 86_400,
+  retireWorkers: 86_400,
   historyRetention: 7 * 86_400,
 };
 

@@ -71,7 +71,7 @@ describe('GET /api/cluster', () => {
     folded({ type: 'worker-heartbeat', freq: 2 });
     now += 3;
     const answer = clusterAnswer.parse(await (await ask('/api/cluster')).json());
-    expect(answer.workers).toEqual({ ONLINE: 1, OFFLINE: 1 });
+    expect(answer.workers).toEqual({ ONLINE: 1, SUSPECT: 0, OFFLINE: 1 });
     expect(answer.tasks).toEqual({ RECEIVED: 1, SUCCESS: 1 });
     expect(answer).toMatchObject({ position: 6, clusters: [{ cluster: 'c', event_count: 6, task_count: 2 }] });
     expect(answer.receivers).toMatchObject([{ cluster: 'c', last_delivery: null, mode: 'guest' }]);

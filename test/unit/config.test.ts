@@ -46,6 +46,7 @@ describe('where an option comes from', () => {
       expireSuccess: 86_400,
       expireError: 3 * 86_400,
       expirePending: 5 * 86_400,
+      retireWorkers: 86_400,
       historyRetention: 7 * 86_400,
     });
     expect(config.http).toEqual({ host: '127.0.0.1', port: 5555 });

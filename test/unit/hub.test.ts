@@ -141,7 +141,7 @@ describe('a client that cannot keep up', () => {
     expect(fast.frames).toHaveLength(4);
     slow.bufferedAmount = 0;
     vi.advanceTimersByTime(1000);
-    expect(slow.messages.at(-1)).toEqual({ type: 'gap', from: 1, to: 3 });
+    expect(slow.messages).toContainEqual({ type: 'gap', from: 1, to: 3 });
     record(hub, { type: 'task-received', uuid: 'd' });
     hub.flush();
     expect(slow.messages.at(-1)).toMatchObject({ type: 'changes', from: 3, to: 4 });

@@ -81,9 +81,17 @@ test('a worker with every field set comes back from its row', () => {
     ...{ pid: 1, freq: 2.5, heartbeats: [1.5, 2.5], clock: 3, active: 4, processed: 5, loadavg: [0.5, 1e-7] },
     ...{ sw_ident: 'i', sw_ver: 'v', sw_sys: 's', extra: { a: 1 } },
   };
-  expect(toWorker(select(workerLine('c', worker, 'ONLINE'), WORKER_COLUMNS, WORKER_RECORD))).toEqual(worker);
+  expect(
+    toWorker(
+      select(workerLine('c', worker, { status: 'ONLINE', reason: null, since: null }), WORKER_COLUMNS, WORKER_RECORD),
+    ),
+  ).toEqual(worker);
   const bare = { ...createWorker('w'), loadavg: [] };
-  expect(toWorker(select(workerLine('c', bare, 'OFFLINE'), WORKER_COLUMNS, WORKER_RECORD))).toEqual(bare);
+  expect(
+    toWorker(
+      select(workerLine('c', bare, { status: 'OFFLINE', reason: null, since: null }), WORKER_COLUMNS, WORKER_RECORD),
+    ),
+  ).toEqual(bare);
 });
 
 const received = (event: ReceivedEvent['event'], body = JSON.stringify(event)): ReceivedEvent => {
