@@ -42,6 +42,11 @@ export async function replay(file: string, { json, maxTasks, fold }: ReplayOptio
     throw new MonitorError('FILE_UNREADABLE', `${name} could not be read: ${reasonOf(cause)}`, { cause });
   }
   const { state, end, undecodable } = outcome;
+  if (state.forgetful) {
+    process.stderr.write(
+      `more than ${maxTasks} tasks: the first that had ended were dropped; give a higher --max-tasks\n`,
+    );
+  }
   if (json) printJson({ ...reportWithoutTasks(state, end), tasks: reportTasks(state) }, process.stdout);
   else printSummary(state, end, undecodable, process.stdout);
 }

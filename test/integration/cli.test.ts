@@ -194,6 +194,14 @@ describe('replay', () => {
     expect(workers).toMatchObject([{ heartbeats: [100.5, 102.5, 104] }]);
   });
 
+  test('says so when there were more tasks than it may hold', async () => {
+    const input = [received('a'), received('b'), received('c')].join('\n');
+    const { code, stdout, stderr } = await celerycam(['replay', '-', '--max-tasks', '2'], {}, input);
+    expect(code).toBe(0);
+    expect(stdout).toContain('1 unfinished task dropped');
+    expect(stderr).toContain('more than 2 tasks');
+  });
+
   test.each(['/nowhere.jsonl', tmpdir()])('a file that cannot be read is a failure: %s', async (path) => {
     const { code, stderr } = await celerycam(['replay', path]);
     expect(code).toBe(1);
