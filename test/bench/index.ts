@@ -1,0 +1,99 @@
+/**
+ * `npm run bench [drain|journal|shutter|fold …]`: how fast celerycam is beside others, each pair measured in one run on
+ * the same machine. Only the ratios travel; quote the machine with them.
+ */
+import { cpus } from 'node:os';
+import setup from '../support/global-setup.ts';
+import { freshDatabase } from '../support/services.ts';
+import { celerycam, celeryState, countOnly, FullQueue } from './drain.ts';
+import { benchFold } from './fold.ts';
+import { benchJournal } from './journal.ts';
+import { benchShutter } from './shutter.ts';
+
+const ROUNDS = 3;
+const TASKS = 45_000;
+
+const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
+  drain: async () => {
+    await drain('single events', false);
+    await drain('lists', true);
+  },
+  journal: async () => {
+    await using database = await freshDatabase();
+    const { append, bareCopy, recover } = await benchJournal(database.url);
+    row('journal append', append, 'events/s');
+    ratio(append / bareCopy, 'bare COPY of the same rows', 0.8);
+    row('recovery of 1,000,000 events', recover, 's (goal: at most 5)');
+  },
+  shutter: async () => {
+    await using database = await freshDatabase();
+    const { insert, update, blocked } = await benchShutter(database.url);
+    row('shutter, tasks new to the database', insert, 'tasks/s');
+    row('shutter, tasks with history', update, 'tasks/s');
+    row('event loop held up at most', blocked, 'ms (goal: 50)');
+  },
+  fold: benchFold,
+};
+
+async function drain(shape: string, lists: boolean): Promise<void> {
+  const broker = process.env['TEST_BROKER_URL'] ?? '';
+  const queue = new FullQueue(broker, 'quorum', lists, TASKS);
+  const rates = { counted: [] as number[], ours: [] as number[], celery: [] as number[] };
+  let rss = 0;
+  let perMessage = 0;
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      let full = await queue.fill();
+      perMessage = full.events / full.messages;
+      rates.counted.push((await countOnly(broker, queue.name, full.messages)) * perMessage);
+      full = await queue.fill();
+      const ours = await celerycam(broker, queue.name, 'quorum', full.events);
+      rates.ours.push(ours.rate);
+      rss = Math.max(rss, ours.rss);
+      if (ours.cost) {
+        const { program, postgres } = ours.cost;
+        row(
+          `  processor time for an event`,
+          program + postgres,
+          `µs: ${program.toFixed(1)} here, ${postgres.toFixed(1)} Postgres`,
+        );
+      }
+    }
+    const full = await queue.fill();
+    rates.celery.push((await celeryState(broker, queue.name, full.events)).rate);
+  } finally {
+    await queue.remove();
+  }
+  const ours = median(rates.ours);
+  row(`drain, ${shape} (${perMessage.toFixed(1)} to a message), everything recorded`, ours, 'events/s');
+  ratio(ours / median(rates.counted), 'amqplib that only counts', lists ? 0.2 : 0.6);
+  ratio(ours / median(rates.celery), 'Celery’s receiver and State, which record nothing', null);
+  row('  largest resident set', rss, 'MB (goal: 300)');
+}
+
+function row(what: string, figure: number, unit: string): void {
+  console.log(`${what.padEnd(66)} ${figure.toLocaleString('en', { maximumFractionDigits: 1 }).padStart(10)} ${unit}`);
+}
+
+function ratio(figure: number, of: string, goal: number | null): void {
+  console.log(`  = ${figure.toFixed(2)} × ${of}${goal === null ? '' : ` (goal: ${goal})`}`);
+}
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !Object.hasOwn(SECTIONS, name));
+if (unknown.length > 0) {
+  console.error(`there is no section ${unknown.join(', ')}; expected ${Object.keys(SECTIONS).join(', ')}`);
+  process.exit(2);
+}
+const stop = await setup();
+console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`);
+try {
+  for (const [name, section] of Object.entries(SECTIONS))
+    if (asked.length === 0 || asked.includes(name)) await section();
+} finally {
+  await stop();
+}
