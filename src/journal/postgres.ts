@@ -31,11 +31,14 @@ export interface JournalOptions {
 /** A transaction that takes longer is cut and tried again. */
 const PATIENCE: Seconds = 60;
 
-/** Entries to a page of `read`. */
+/** Entries asked for at a time. */
 const PAGE = 10_000;
 
-/** Bytes of bodies to a page, so that memory stays bounded whatever was sent. */
+/** Bytes of bodies asked for at a time, so that memory stays bounded whatever was sent. */
 const PAGE_BYTES = 16_000_000;
+
+/** Bytes parsed at a time. */
+const PARSE_BYTES = 131_072;
 
 export function createJournal(db: Knex, { retention, diagnostics }: JournalOptions): Journal {
   const failed = (error: unknown, retryIn: Seconds): void => {
@@ -226,7 +229,7 @@ async function* readPages(
       from = page.length > 0 ? lastPosition(page) : from + PAGE;
       // Asked for before this one is parsed and folded, so that Postgres and we work at the same time.
       next = fetch(from);
-      if (page.length > 0) yield parsePage(page);
+      yield* parsePage(page);
     }
   } catch (error) {
     throw databaseError(error);
@@ -256,8 +259,17 @@ function lastPosition(page: Buffer): Position {
   return Number(page.toString('latin1', start, page.indexOf(',', start)));
 }
 
-function parsePage(page: Buffer): readonly JournalEntry[] {
-  const flat: readonly unknown[] = JSON.parse(`[${page.toString()}0]`);
+/** The entries of a page, some hundred at a time: what lives for a moment only costs the garbage collection nothing. */
+function* parsePage(page: Buffer): Generator<readonly JournalEntry[], void, undefined> {
+  for (let start = 0; start < page.length; ) {
+    const end = page.indexOf(10, start + PARSE_BYTES) + 1 || page.length;
+    yield parseLines(page.toString('utf8', start, end));
+    start = end;
+  }
+}
+
+function parseLines(lines: string): readonly JournalEntry[] {
+  const flat: readonly unknown[] = JSON.parse(`[${lines}0]`);
   const entries: JournalEntry[] = [];
   for (let n = 0; n + 3 < flat.length; n += 4) {
     entries.push({
