@@ -32,6 +32,9 @@ const START_PATIENCE: Seconds = 300;
 /** After so long, an orderly stop becomes an immediate one; Postgres then recovers at the next start. */
 const STOP_PATIENCE: Seconds = 30;
 
+/** Seconds between the end of a server that nobody stopped and the next attempt. */
+const RELAUNCH: Seconds = 1;
+
 const LOG_LIMIT = 10_000_000;
 
 /**
@@ -54,8 +57,9 @@ export async function openEmbedded(dataDir: string): Promise<Embedded> {
     // Another process may start it in the same moment: the server that comes second ends at once.
     for (let attempt = 0; ; attempt += 1) {
       if (await isRunning(data, url)) return { url, [Symbol.asyncDispose]: async () => undefined };
-      const server = await start(join(bin, 'postgres'), home, data, sockets, runAs);
-      if (await isReady(server, url)) return { url, [Symbol.asyncDispose]: () => stop(server) };
+      const launch = (): Promise<ChildProcess> => start(join(bin, 'postgres'), home, data, sockets, runAs);
+      const server = await launch();
+      if (await isReady(server, url)) return { url, [Symbol.asyncDispose]: keepUp(server, launch) };
       if (attempt > 0) throw new Error(`it ended at once; its log is ${logOf(home)}: ${await lastWords(home)}`);
     }
   } catch (error) {
@@ -231,6 +235,26 @@ async function stop(server: ChildProcess): Promise<void> {
   const timer = setTimeout(() => process.kill(-(server.pid ?? 0), 'SIGQUIT'), STOP_PATIENCE * 1000);
   await ended;
   clearTimeout(timer);
+}
+
+/** Launches the server again when it ends by itself, as by the system when memory is short. Returns how to stop it for good. */
+function keepUp(first: ChildProcess, launch: () => Promise<ChildProcess>): () => Promise<void> {
+  let server = first;
+  const stopped = new AbortController();
+  const watch = async (): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');
+      await delay(RELAUNCH * 1000, undefined, { signal: stopped.signal });
+      server = await launch();
+    }
+    await stop(server);
+  };
+  const watching = watch().catch(() => undefined);
+  return async () => {
+    stopped.abort();
+    await stop(server);
+    await watching;
+  };
 }
 
 async function lastWords(home: string): Promise<string> {

@@ -184,7 +184,10 @@ test('a failed shutter keeps everything, a later change included', async () => {
   studio.say(taskEvent('task-received', 'a', { name: 'kept' }));
   studio.say(taskEvent('task-received', 'b'));
   // While it is being written, more happens.
-  saving = () => studio.say(taskEvent('task-succeeded', 'b', { result: '1' }));
+  saving = () => {
+    studio.say(taskEvent('task-succeeded', 'b', { result: '1' }));
+    studio.say(taskEvent('task-received', 'c'));
+  };
   expect(await studio.camera.shutter()).toBe(false);
   saving = () => undefined;
   expect(studio.failures).toEqual([expect.stringContaining('division by zero')]);
@@ -195,6 +198,7 @@ test('a failed shutter keeps everything, a later change included', async () => {
   expect(await database.knex('task_states').select('task_id', 'state', 'name').orderBy('task_id')).toEqual([
     { task_id: 'a', state: 'RECEIVED', name: 'kept' },
     { task_id: 'b', state: 'SUCCESS', name: null },
+    { task_id: 'c', state: 'RECEIVED', name: null },
   ]);
   expect(await database.knex('task_names')).toEqual([{ cluster: 'default', name: 'kept' }]);
   expect(studio.taken).toHaveLength(1);

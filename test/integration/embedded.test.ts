@@ -114,6 +114,25 @@ test('a power cut is recovered from, also where another process has the old numb
   expect(await migrateUp(database)).toEqual([]);
 });
 
+test('a server that is killed under us is started again', async () => {
+  await using directory = await dataDirectory();
+  await using embedded = await openEmbedded(directory.path);
+  {
+    await using database = await openDatabase({ url: embedded.url, schema: 'celerycam' });
+    await migrateUp(database);
+  }
+  process.kill(await serverOf(directory.path), 'SIGKILL');
+  const again = async (): Promise<readonly string[]> => {
+    try {
+      await using database = await openDatabase({ url: embedded.url, schema: 'celerycam' });
+      return await migrateUp(database);
+    } catch {
+      return again();
+    }
+  };
+  expect(await again()).toEqual([]);
+});
+
 test('data of another version is refused with a sentence', async () => {
   await using directory = await dataDirectory();
   await (await openEmbedded(directory.path))[Symbol.asyncDispose]();
