@@ -1,4 +1,5 @@
 /** The database as `doctor` sees it. */
+import { existsSync } from 'node:fs';
 import { reasonOf } from '../errors.ts';
 import type { AsyncStack } from '../runtime.ts';
 import { type DatabaseChoice, openConfigured } from '../store/configured.ts';
@@ -7,7 +8,9 @@ import type { SeenDatabase } from './findings.ts';
 
 /** What `doctor` wants to know of the database. Changes nothing. */
 export async function lookAtDatabase(options: DatabaseChoice, stack: AsyncStack): Promise<SeenDatabase> {
-  const seen = { schema: options.schema, version: null, error: null, applied: 0, pending: [], unknown: [] };
+  const exists = options.url !== null || existsSync(options.dataDir);
+  const seen = { exists, schema: options.schema, version: null, error: null, applied: 0, pending: [], unknown: [] };
+  if (!exists) return seen;
   try {
     const database = await openConfigured(options, stack);
     const { rows } = await database.knex.raw('show server_version');

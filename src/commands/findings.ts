@@ -36,6 +36,8 @@ export interface SeenBroker {
 }
 
 export interface SeenDatabase {
+  /** False: it is the embedded one, and was never started. */
+  readonly exists: boolean;
   /** PostgreSQL's version; null when it did not let us in. */
   readonly version: string | null;
   readonly error: string | null;
@@ -144,6 +146,11 @@ function examineClocks({ skews, workers }: SeenBroker): Finding[] {
 }
 
 export function examineDatabase(seen: SeenDatabase): Finding[] {
+  if (!seen.exists) {
+    return [
+      { level: 'note', text: 'the embedded Postgres is not set up yet: `celerycam run` does it at its first start' },
+    ];
+  }
   if (seen.version === null) {
     const remedy = ['celerycam doctor --database postgres://user:password@host/database'];
     return [{ level: 'problem', text: seen.error ?? 'the database does not answer', remedy }];

@@ -10,7 +10,7 @@ export interface Turn {
   /** Another process has it. */
   readonly waiting: boolean;
   /**
-   * Works when it is this process's turn, again and again until the signal aborts. When the database goes away meanwhile
+   * Works when it is this process's turn, and again when it comes back; ends when the work ends by itself or the signal aborts. When the database goes away meanwhile
    * the work goes on; it is stopped only when the database is back and the turn has gone to another process.
    */
   take(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
@@ -75,12 +75,15 @@ export function createTurn(db: Knex, name: string): Turn {
         const inner = new AbortController();
         const both = AbortSignal.any([signal, inner.signal]);
         const keeping = keep(client, both).finally(() => inner.abort());
+        let finished = false;
         try {
           await work(both);
+          finished = !both.aborted;
         } finally {
           inner.abort();
           await keeping;
         }
+        if (finished) return;
       }
     },
   };

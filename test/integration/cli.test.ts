@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -16,8 +16,15 @@ beforeAll(() => {
 
 /** Starts the program with nothing of this environment but what it needs. */
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
-  const home = mkdtempSync(join(tmpdir(), 'celerycam-home-'));
+  const home = newHome();
   return spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env['PATH'], HOME: home, ...env } });
+}
+
+function newHome(): string {
+  const home = mkdtempSync(join(tmpdir(), 'celerycam-home-'));
+  // Started by root, Postgres runs as somebody else, who has to get in.
+  chmodSync(home, 0o755);
+  return home;
 }
 
 interface Outcome {
@@ -270,6 +277,13 @@ describe('with a broker', () => {
     expect(code).toBe(0);
   });
 
+  test('doctor starts no database that was never started', async () => {
+    const dataDir = join(newHome(), 'data');
+    const { stdout } = await celerycam(['doctor', '--broker', 'amqp://127.0.0.1:1//', '--data-dir', dataDir]);
+    expect(stdout).toContain('· the embedded Postgres is not set up yet');
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
   test('doctor: nobody there', async () => {
     const { code, stdout } = await celerycam([
       ...['doctor', '--broker', 'amqp://me:s3cret@127.0.0.1:1//'],
@@ -297,4 +311,47 @@ test('migrate up, status, down', async () => {
     0,
     expect.stringMatching(/^taken back (.*\n)+schema celerycam: 0 applied, \d+ pending\n$/),
   ]);
+});
+
+describe('run', () => {
+  test('serves while it records, and stops in order at SIGTERM', async () => {
+    await using vhost = await freshVhost();
+    await using database = await freshDatabase();
+    const child = start(['--broker', vhost.url, '--port', '0'], { DATABASE_URL: database.url });
+    const ended = outcomeOf(child);
+    await says(child, '"consuming"');
+    child.kill('SIGTERM');
+    const { code, stdout, stderr } = await ended;
+    expect([code, stdout]).toEqual([0, '']);
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.map(({ level }) => level)).not.toContain('error');
+    expect(lines.find(({ msg }) => msg === 'serving')).toMatchObject({
+      url: expect.stringMatching(/^http:\/\/127.0.0.1:\d+$/),
+    });
+    expect(stderr).not.toContain(':guest@');
+  });
+
+  test('with no database configured it keeps its own, which survives a restart', async () => {
+    const dataDir = join(newHome(), 'data');
+    const demo = () => celerycam(['demo', '--port', '0', '--rate', '200', '--count', '50', '--data-dir', dataDir]);
+    const first = await demo();
+    expect(first.code).toBe(0);
+    const position = ({ stderr }: Outcome): number => {
+      const serving = stderr.split('\n').find((line) => line.includes('"serving"')) ?? '{}';
+      return (JSON.parse(serving) as { position: number }).position;
+    };
+    expect(position(first)).toBe(0);
+    expect(position(await demo())).toBeGreaterThan(200);
+  });
+
+  test('a failure is one sentence and exit code 1', async () => {
+    const refused = await celerycam(['--database', 'postgres://me:s3cret@127.0.0.1:1/db']);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(
+      /^celerycam: the database at postgres:\/\/me:\*\*\*@127.0.0.1:1\/db could not be reached: .*\n$/,
+    );
+  });
 });

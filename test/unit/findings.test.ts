@@ -92,7 +92,7 @@ describe('a broker', () => {
 });
 
 test('a database', () => {
-  const seen = { version: '15.20', error: null, schema: 's', applied: 2, pending: [], unknown: [] };
+  const seen = { exists: true, version: '15.20', error: null, schema: 's', applied: 2, pending: [], unknown: [] };
   const last = (change: object) => examineDatabase({ ...seen, ...change }).at(-1);
   expect(last({})).toMatchObject({ level: 'ok', text: 'the schema "s" is up to date (2 migrations)' });
   expect(last({ applied: 0, pending: ['a'] })).toMatchObject({
@@ -101,5 +101,9 @@ test('a database', () => {
   });
   expect(last({ applied: 1, pending: ['b'] })).toMatchObject({ level: 'note', text: 'the schema "s" lacks b' });
   expect(last({ unknown: ['c'] })).toMatchObject({ level: 'problem' });
+  expect(last({ exists: false, version: null })).toMatchObject({
+    level: 'note',
+    text: expect.stringContaining('not set up yet'),
+  });
   expect(last({ version: null, error: 'away' })).toMatchObject({ level: 'problem', text: 'away' });
 });
