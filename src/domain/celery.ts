@@ -31,7 +31,7 @@ import {
 } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
 import { precedence, RECEIVED, RETRY } from './states.ts';
-import { isReady, type Task } from './task.ts';
+import { hasEnded, type Task } from './task.ts';
 import { addHeartbeat, type Worker } from './worker.ts';
 
 export interface CeleryOptions {
@@ -132,9 +132,9 @@ function foldTask(state: State, event: Event, type: CeleryType, stamps: Stamps):
   if (type.subject === 'received') state.task_count++;
 
   const formerParent = parentOf(state, task);
-  const wasReady = isReady(task);
+  const hadEnded = hasEnded(task);
   if (!updateTask(state, task, event, type, stamps, sender)) return task;
-  if (isReady(task) !== wasReady) noteReady(state, task);
+  if (hasEnded(task) !== hadEnded) noteReady(state, task);
   const parent = parentOf(state, task);
   if (formerParent !== null && formerParent !== parent) leaveParent(state, task, formerParent);
   if (!isHashable(misfitOf(state, task, 'name'))) return task;

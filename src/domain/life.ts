@@ -23,6 +23,12 @@
  * Nothing is decided on arrival. The events are kept as *facts*, without repeats, sorted as `inOrder` says; the runs
  * are the left fold of that sequence. So the record is a function of the *set* of events: any order, any number of
  * times. An event that sorts last, as nearly all do, is folded in place; one that comes late folds the task anew.
+ *
+ * So a task never goes back: once a run has ended it stays so. What comes late may show no more than that the run ended
+ * earlier and otherwise, or, where even the events of one process come in disorder, that it began earlier than another.
+ *
+ * Two things are forgotten, so that a life stays small: of each process's custom events all but the last, and of a life
+ * of more than `MAX_FACTS` the oldest runs. What comes too late to be told from a repeat of those is refused, `too-old`.
  */
 import type { Json, Seconds } from './event.ts';
 
@@ -36,20 +42,20 @@ export interface Process {
 
 /** What an event says beside who sent it and when, in Celery's names. A field that it does not have, or null, is absent. */
 export interface Said {
-  readonly name?: string;
-  readonly args?: string;
-  readonly kwargs?: string;
-  readonly eta?: string;
-  readonly expires?: string;
-  readonly retries?: number;
-  readonly root_id?: string;
-  readonly parent_id?: string;
-  readonly exchange?: string;
-  readonly routing_key?: string;
-  readonly result?: string;
-  readonly runtime?: Seconds;
-  readonly exception?: string;
-  readonly traceback?: string;
+  readonly name?: string | undefined;
+  readonly args?: string | undefined;
+  readonly kwargs?: string | undefined;
+  readonly eta?: string | undefined;
+  readonly expires?: string | undefined;
+  readonly retries?: number | undefined;
+  readonly root_id?: string | undefined;
+  readonly parent_id?: string | undefined;
+  readonly exchange?: string | undefined;
+  readonly routing_key?: string | undefined;
+  readonly result?: string | undefined;
+  readonly runtime?: Seconds | undefined;
+  readonly exception?: string | undefined;
+  readonly traceback?: string | undefined;
   /** Every other field. */
   readonly extra: Readonly<Record<string, Json>> | null;
 }
@@ -78,38 +84,44 @@ export interface Attempt {
   /** The latest custom event while it was executing. */
   custom: Fact | null;
   end: Fact | null;
+  /** What else was told of it and changes nothing: other custom events, another end, whatever came after the end. */
+  more: Fact[] | null;
 }
 
-/** The life of one task. */
+/** The life of one task. Each of its facts is a `task-sent` or told of one attempt. */
 export interface Life {
   /** In true order, each once. */
   facts: Fact[];
-  /** In the order in which they began; never empty holes. */
+  /** In the order in which they began. */
   attempts: Attempt[];
   /** The latest `task-sent`. */
   sent: Fact | null;
   /** How many earlier runs are no longer kept, so that a task retried for ever stays small. */
   dropped: number;
-  /** Facts up to this time belong to runs that are no longer kept. */
+  /** Facts up to this time are no longer taken: they may belong to what is no longer kept. */
   floor: Seconds;
 }
 
-/** What an event did, for whoever asks why. */
+/**
+ * What an event did. `opens`, `starts`, `colours`, `ends`: a run. `replaces-end`: of a run, by what really ended it.
+ * `sent`: told of the call alone. `told-twice`: the same end as the run's own. `after-end`: another one, or anything
+ * else of a run that had ended. `same`: a repeat. `too-old`: refused.
+ */
 export type Effect =
-  | { readonly kind: 'opens' | 'starts' | 'ends' | 'colours' | 'replaces-end'; readonly attempt: Attempt }
-  | { readonly kind: 'sent' | 'same' | 'told-twice' | 'after-end' | 'too-old' };
+  | ('sent' | 'opens' | 'starts' | 'colours' | 'ends' | 'replaces-end')
+  | ('told-twice' | 'after-end' | 'same' | 'too-old');
 
 /** Facts of one task that are kept. A run has three to five. */
 const MAX_FACTS = 100;
 
-const SAME: Effect = { kind: 'same' };
-const SENT: Effect = { kind: 'sent' };
-const TOLD_TWICE: Effect = { kind: 'told-twice' };
-const AFTER_END: Effect = { kind: 'after-end' };
-const TOO_OLD: Effect = { kind: 'too-old' };
+/** Where the clock of what seems to be one process falls and this much time has passed, another one has its pid. */
+const RESTART: Seconds = 1;
 
 /** What ends a run. Every other unknown subject is custom. */
 const ENDS: ReadonlySet<string> = new Set(['succeeded', 'failed', 'retried', 'revoked', 'rejected', 'cancelled']);
+
+/** Celery's own. */
+export const KNOWN_SUBJECTS: ReadonlySet<string> = new Set(['sent', 'received', 'started', ...ENDS]);
 
 /** Of facts of different processes that tell the same time, the earlier stage of life comes first. */
 function stage(subject: string): number {
@@ -126,35 +138,39 @@ export function createLife(): Life {
 /** Adds a fact and folds: in place when it is the last in the true order, else the whole life anew. */
 export function live(life: Life, fact: Fact): Effect {
   const { facts } = life;
-  if (fact.timestamp <= life.floor) return TOO_OLD;
+  if (fact.timestamp <= life.floor) return 'too-old';
+  const { key } = fact.process;
   let latest: Fact | null = null; // of the same process
   for (let i = facts.length - 1; i >= 0; i--) {
     const other = facts[i] as Fact;
-    if (other.process.key !== fact.process.key) continue;
+    if (other.process.key !== key) continue;
     if (isSame(other, fact)) {
-      if (fact.arrived < other.arrived) other.arrived = fact.arrived;
-      return SAME;
+      if (fact.arrived < other.arrived) {
+        other.arrived = fact.arrived;
+        foldFacts(life);
+      }
+      return 'same';
     }
     latest ??= other;
   }
+  fact.reached = latest !== null && latest.reached > fact.timestamp ? latest.reached : fact.timestamp;
   if (!isKnown(fact.subject)) {
-    // Of a process's custom events only the last is kept: it alone is shown, and progress may be told without end.
-    const older = facts.findIndex((other) => other.process.key === fact.process.key && !isKnown(other.subject));
+    const older = facts.findIndex((other) => other.process.key === key && !isKnown(other.subject));
     if (older >= 0) {
-      if (follows(facts[older] as Fact, fact)) return TOLD_TWICE;
+      if (follows(facts[older] as Fact, fact)) return 'too-old';
       facts.splice(older, 1);
       facts.push(fact);
       return foldFacts(life, fact);
     }
   }
-  fact.reached = latest ? Math.max(latest.reached, fact.timestamp) : fact.timestamp;
   const last = facts.at(-1);
   const isLast =
-    (latest === null || follows(fact, latest)) &&
+    (latest === null || (follows(fact, latest) && fact.timestamp >= latest.reached)) &&
     (!last || fact.reached > last.reached || (fact.reached === last.reached && last === latest));
-  facts.push(fact);
-  if (facts.length > MAX_FACTS) forget(life);
-  return isLast ? step(life, fact) : foldFacts(life, fact);
+  life.facts = facts.concat([fact]); // no larger than needed, as `push` would make it
+  const effect = isLast ? step(life, fact) : foldFacts(life, fact);
+  if (life.facts.length > MAX_FACTS) forget(life);
+  return effect;
 }
 
 function isSame(a: Fact, b: Fact): boolean {
@@ -163,7 +179,7 @@ function isSame(a: Fact, b: Fact): boolean {
 
 /** Of Celery's own; every other subject is custom, and anybody may send it. */
 export function isKnown(subject: string): boolean {
-  return subject === 'sent' || subject === 'received' || subject === 'started' || ENDS.has(subject);
+  return KNOWN_SUBJECTS.has(subject);
 }
 
 /** True when `a` comes after `b`, both of one process. */
@@ -187,16 +203,8 @@ function inOrder(facts: readonly Fact[]): Fact[] {
     if (sequence) sequence.push(fact);
     else byProcess.set(fact.process.key, [fact]);
   }
-  const sequences = [...byProcess.values()];
-  for (const sequence of sequences) {
-    sequence.sort((a, b) => (follows(a, b) ? 1 : -1));
-    let reached = Number.NEGATIVE_INFINITY;
-    for (const fact of sequence) {
-      reached = Math.max(reached, fact.timestamp);
-      fact.reached = reached;
-    }
-    sequence.reverse(); // the next one is at the end, where taking it is cheap
-  }
+  const sequences = [...byProcess.values()].map(inOrderOfProcess);
+  for (const sequence of sequences) sequence.reverse(); // the next one is at the end, where taking it is cheap
   const merged: Fact[] = [];
   while (merged.length < facts.length) {
     let next: Fact[] | null = null;
@@ -209,6 +217,36 @@ function inOrder(facts: readonly Fact[]): Fact[] {
   return merged;
 }
 
+/**
+ * By the clock, whatever the wall clock says: that may be set back. But in containers the next process often has the same
+ * pid, and its clock begins anew: where the clock falls as time goes by, and the events arrived in that order, too, it is
+ * another process, and the order of time.
+ */
+function inOrderOfProcess(facts: Fact[]): Fact[] {
+  const processes: Fact[][] = [];
+  let highest: Fact | null = null;
+  let before: Fact | null = null;
+  for (const fact of facts.sort((a, b) => a.timestamp - b.timestamp || (follows(a, b) ? 1 : -1))) {
+    const isAnother =
+      highest !== null &&
+      before !== null &&
+      fact.clock < highest.clock &&
+      fact.timestamp > before.timestamp + RESTART &&
+      fact.arrived > highest.arrived;
+    if (isAnother || processes.length === 0) processes.push([]);
+    processes.at(-1)?.push(fact);
+    if (isAnother || highest === null || fact.clock > highest.clock) highest = fact;
+    before = fact;
+  }
+  const sequence = processes.flatMap((each) => each.sort((a, b) => (follows(a, b) ? 1 : -1)));
+  let reached = Number.NEGATIVE_INFINITY;
+  for (const fact of sequence) {
+    reached = Math.max(reached, fact.timestamp);
+    fact.reached = reached;
+  }
+  return sequence;
+}
+
 function isEarlier(a: Fact, b: Fact): boolean {
   const order = a.reached - b.reached || stage(a.subject) - stage(b.subject);
   return order < 0 || (order === 0 && a.process.key < b.process.key);
@@ -216,11 +254,12 @@ function isEarlier(a: Fact, b: Fact): boolean {
 
 /** Folds a life's facts anew, in whatever order they are. Returns what `fact` did. */
 export function foldFacts(life: Life, fact?: Fact): Effect {
-  life.facts = inOrder(life.facts);
+  const ordered = inOrder(life.facts);
+  life.facts = ordered;
   life.attempts = [];
   life.sent = null;
-  let effect: Effect = TOO_OLD;
-  for (const each of life.facts) {
+  let effect: Effect = 'too-old';
+  for (const each of ordered) {
     const did = step(life, each);
     if (each === fact) effect = did;
   }
@@ -229,49 +268,55 @@ export function foldFacts(life: Life, fact?: Fact): Effect {
 
 /** Folds the next fact of the true order. */
 function step(life: Life, fact: Fact): Effect {
-  if (fact.subject === 'sent') {
-    life.sent = fact;
-    return SENT;
+  switch (fact.subject) {
+    case 'sent':
+      life.sent = fact;
+      return 'sent';
+    case 'received':
+      open(life, fact.process).received = fact;
+      return 'opens';
+    case 'started':
+      return start(life, fact);
+    default:
+      return ENDS.has(fact.subject) ? end(life, fact) : colour(life, fact);
   }
-  if (fact.subject === 'received')
-    return open(life, { process: fact.process, received: fact, started: null, custom: null, end: null });
-  if (fact.subject === 'started') return start(life, fact);
-  return ENDS.has(fact.subject) ? end(life, fact) : colour(life, fact);
 }
 
-function open(life: Life, attempt: Attempt): Effect {
-  life.attempts.push(attempt);
-  return { kind: 'opens', attempt };
+function open({ attempts }: Life, process: Process | null): Attempt {
+  const attempt = { process, received: null, started: null, custom: null, end: null, more: null };
+  attempts.push(attempt);
+  return attempt;
 }
 
 function start(life: Life, fact: Fact): Effect {
-  const attempt = life.attempts.findLast((a) => isOf(a, fact) && !a.started && !a.end);
-  if (!attempt) return open(life, { process: fact.process, received: null, started: fact, custom: null, end: null });
-  attempt.started = fact;
-  return { kind: 'starts', attempt };
+  const attempt = life.attempts.findLast((a) => isOf(a, fact) && isWaiting(a));
+  (attempt ?? open(life, fact.process)).started = fact;
+  return attempt ? 'starts' : 'opens';
 }
 
 function end(life: Life, fact: Fact): Effect {
   const running = runningOf(life, fact);
-  const waiting = life.attempts.findLast((a) => isOf(a, fact) && !a.started && !a.end);
+  const waiting = life.attempts.findLast((a) => isOf(a, fact) && isWaiting(a));
   const attempt =
     fact.subject === 'revoked' && fact.said?.extra?.terminated !== true ? (waiting ?? running) : (running ?? waiting);
   if (attempt) {
     attempt.end = fact;
-    return { kind: 'ends', attempt };
+    return 'ends';
   }
   const ended = life.attempts.findLast((a) => isOf(a, fact));
   const before = ended?.end?.subject;
-  if (!ended || before === undefined || impliesRun(before, fact.subject)) {
-    return open(life, { process: fact.process, received: null, started: null, custom: null, end: fact });
+  if (!ended?.end || before === undefined || impliesRun(before, fact.subject)) {
+    open(life, fact.process).end = fact;
+    return 'opens';
   }
-  if (before === fact.subject) return TOLD_TWICE;
   // Celery's development head tells a Reject as a failure first.
   if (before === 'failed' && fact.subject === 'rejected') {
+    tellMore(ended, ended.end);
     ended.end = fact;
-    return { kind: 'replaces-end', attempt: ended };
+    return 'replaces-end';
   }
-  return AFTER_END;
+  tellMore(ended, fact);
+  return before === fact.subject ? 'told-twice' : 'after-end';
 }
 
 /**
@@ -304,26 +349,54 @@ function colour(life: Life, fact: Fact): Effect {
     life.attempts.findLast((a) => here(a) && a.started && !a.end) ??
     life.attempts.findLast(here) ??
     life.attempts.at(-1);
-  if (!attempt) return open(life, { process: null, received: null, started: null, custom: fact, end: null });
-  if (attempt.end) return AFTER_END;
-  attempt.custom = fact;
-  return { kind: 'colours', attempt };
+  if (attempt?.end) {
+    tellMore(attempt, fact);
+    return 'after-end';
+  }
+  const coloured = attempt ?? open(life, null);
+  if (coloured.custom) tellMore(coloured, coloured.custom);
+  coloured.custom = fact;
+  return attempt ? 'colours' : 'opens';
+}
+
+function tellMore(attempt: Attempt, fact: Fact): void {
+  attempt.more ??= [];
+  attempt.more.push(fact);
 }
 
 function isOf(attempt: Attempt, fact: Fact): boolean {
   return attempt.process?.key === fact.process.key;
 }
 
-/** Makes room: drops the oldest run with its facts and counts it; where there is but one, its oldest lesser facts. */
+/** Neither started nor ended. */
+function isWaiting({ started, end }: Attempt): boolean {
+  return started === null && end === null;
+}
+
+/** The facts that told of a run. */
+export function factsOf({ received, started, custom, end, more }: Attempt): Fact[] {
+  const own = [received, started, custom, end].filter((fact) => fact !== null);
+  return more ? [...own, ...more] : own;
+}
+
+/** Makes room: drops the oldest run, counted, with its facts; where there is but one, the oldest that changes nothing. */
 function forget(life: Life): void {
-  const oldest = life.attempts[0];
-  if (oldest && life.attempts.length > 1) {
-    const gone = new Set([oldest.received, oldest.started, oldest.custom, oldest.end]);
-    life.floor = Math.max(life.floor, ...[...gone].map((fact) => fact?.timestamp ?? life.floor));
-    life.facts = life.facts.filter(
-      (fact) => !gone.has(fact) && (fact.subject !== 'sent' || fact.timestamp > life.floor),
-    );
-    life.attempts.shift();
+  const { attempts, sent } = life;
+  const oldest = attempts[0];
+  let gone: readonly Fact[] = [];
+  if (oldest && attempts.length > 1) {
+    gone = factsOf(oldest);
+    attempts.shift();
     life.dropped++;
+  } else {
+    const first = life.facts.find((fact) => (fact.subject === 'sent' ? fact !== sent : oldest?.more?.includes(fact)));
+    if (!first) return;
+    gone = [first];
+    if (oldest?.more) oldest.more = oldest.more.filter((fact) => fact !== first);
   }
+  for (const { timestamp } of gone) if (timestamp > life.floor) life.floor = timestamp;
+  const { floor } = life;
+  life.facts = life.facts.filter(
+    (fact) => !gone.includes(fact) && (fact.subject !== 'sent' || fact === sent || fact.timestamp > floor),
+  );
 }

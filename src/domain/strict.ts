@@ -3,21 +3,13 @@
  * their true order, and shows the latest run on the task's record.
  */
 import type { Event, Json, Seconds } from './event.ts';
-import { type Attempt, createLife, type Fact, type Life, live, type Process, type Said } from './life.ts';
-import {
-  addTask,
-  joinParent,
-  leaveParent,
-  noteReady,
-  parentOf,
-  type State,
-  shareName,
-  takeChildren,
-} from './memory.ts';
+import { createFacts } from './facts.ts';
+import { type Attempt, createLife, type Fact, type Life, live, type Said } from './life.ts';
+import { addTask, joinParent, leaveParent, noteReady, type State, shareName, takeChildren } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
 import { FAILURE, PENDING, RECEIVED, REJECTED, RETRY, REVOKED, STARTED, SUCCESS } from './states.ts';
 import { foldStrictWorker, noteSignOfLife } from './strict-worker.ts';
-import { isReady, lifeOf, type Task } from './task.ts';
+import { hasEnded, lifeOf, type Task } from './task.ts';
 
 /** The state that an end leaves behind. */
 const END_STATES: ReadonlyMap<string, string> = new Map([
@@ -29,93 +21,26 @@ const END_STATES: ReadonlyMap<string, string> = new Map([
   ['cancelled', 'CANCELLED'],
 ]);
 
-/** Fields of every event that say who sent it and when: they are the fact itself, not what it says. */
-const ENVELOPE: ReadonlySet<string> = new Set([
-  ...['type', 'uuid', 'hostname', 'pid', 'clock', 'timestamp', 'utcoffset', 'local_received'],
-]);
-
-const CALL_TEXTS = [
-  'name',
-  'args',
-  'kwargs',
-  'eta',
-  'expires',
-  'root_id',
-  'parent_id',
-  'exchange',
-  'routing_key',
-] as const;
-
-/** The fields that an event of this subject sets, by their type; what else it carries goes to `extra`. */
-const CALL: ReadonlyMap<string, 'string' | 'number'> = new Map([
-  ...CALL_TEXTS.map((field) => [field, 'string'] as const),
-  ['retries', 'number'],
-]);
-const SUCCEEDED: ReadonlyMap<string, 'string' | 'number'> = new Map([
-  ['result', 'string'],
-  ['runtime', 'number'],
-]);
-const RAISED: ReadonlyMap<string, 'string' | 'number'> = new Map([
-  ['exception', 'string'],
-  ['traceback', 'string'],
-]);
-const NONE: ReadonlyMap<string, 'string' | 'number'> = new Map();
-const FIELDS_OF: ReadonlyMap<string, ReadonlyMap<string, 'string' | 'number'>> = new Map([
-  ['sent', CALL],
-  ['received', CALL],
-  ['succeeded', SUCCEEDED],
-  ['failed', RAISED],
-  ['retried', RAISED],
-]);
-
-/** Processes known by name, so that their facts share them; emptied when full. */
-const MAX_PROCESSES = 100_000;
-
 export function createStrict(): Reducer {
-  const processes = new Map<string, Map<number | null, Process>>();
-  let known = 0;
-
-  function processOf(hostname: string, pid: number | null, hasClock: boolean): Process {
-    // Without a clock nothing tells where among its process's events this one stands: those are a sequence of their own.
-    const name = hasClock ? hostname : `${hostname}?`;
-    let ofHost = processes.get(name);
-    let process = ofHost?.get(pid);
-    if (process) return process;
-    if (known++ >= MAX_PROCESSES) {
-      processes.clear();
-      known = 1;
-      ofHost = undefined;
-    }
-    process = { hostname, pid, key: `${name} ${pid}` };
-    if (ofHost) ofHost.set(pid, process);
-    else processes.set(name, new Map([[pid, process]]));
-    return process;
-  }
+  const toFact = createFacts();
 
   function foldTask(state: State, event: Event, local_received: Seconds): Change {
-    const { uuid, hostname, pid, clock, timestamp } = event;
-    if (typeof uuid !== 'string' || typeof hostname !== 'string') return null;
-    const subject = event.type.slice(5);
-    const time = typeof clock === 'number' && clock > 0 ? clock : 0;
-    const at = typeof timestamp === 'number' ? timestamp : local_received;
-    const fact: Fact = {
-      subject,
-      process: processOf(hostname, typeof pid === 'number' ? pid : null, time > 0),
-      clock: time,
-      timestamp: at,
-      arrived: local_received,
-      reached: at,
-      said: saidBy(state, subject, event),
-    };
+    const { texts } = state.indexes;
+    const fact = toFact(event, local_received, (text) => texts.share(text));
+    if (fact === null) return null;
+    const uuid = event.uuid as string;
     const task = state.tasks.get(uuid) ?? addTask(state, uuid);
     const life = lifeOf(task) ?? createLife();
     task.life = life;
     const effect = live(life, fact);
-    if (effect.kind === 'same' || effect.kind === 'too-old') return null;
+    if (effect === 'same' || effect === 'too-old') return null;
     state.event_count++;
-    if (subject === 'received') state.task_count++;
+    if (fact.subject === 'received') state.task_count++;
     noteSignOfLife(state, fact);
+    if (fact.said?.name !== undefined) shareName(state, fact.said.name);
     show(state, task, life);
+    joinParentOf(state, task, fact);
+    takeChildren(state, task);
     return task;
   }
 
@@ -129,33 +54,10 @@ export function createStrict(): Reducer {
   };
 }
 
-/** What an event says beside who sent it and when; null when that is nothing. */
-function saidBy(state: State, subject: string, event: Event): Said | null {
-  const fields = FIELDS_OF.get(subject) ?? NONE;
-  let said: { -readonly [K in keyof Said]: Said[K] } | null = null;
-  for (const key in event) {
-    if (ENVELOPE.has(key)) continue;
-    const value = event[key] as Json;
-    if (value === null) continue;
-    said ??= { extra: null };
-    if (fields.get(key) === typeof value) (said as Record<string, Json>)[key] = shared(state, key, value);
-    else {
-      said.extra ??= Object.create(null) as Record<string, Json>;
-      (said.extra as Record<string, Json>)[key] = value;
-    }
-  }
-  return said;
-}
-
-function shared(state: State, key: string, value: Json): Json {
-  if (key === 'name') return shareName(state, value as string);
-  return typeof value === 'string' ? state.indexes.texts.share(value) : value;
-}
-
 /** Puts the latest run on the record. */
 function show(state: State, task: Task, life: Life): void {
-  const parentBefore = parentOf(state, task);
-  const wasReady = isReady(task);
+  const parentBefore = task.parent_id;
+  const hadEnded = hasEnded(task);
   const attempt = life.attempts.at(-1) ?? null;
   const { sent } = life;
   showCall(task, attempt?.received?.said ?? lastReceived(life)?.said ?? null, sent?.said ?? null);
@@ -179,11 +81,18 @@ function show(state: State, task: Task, life: Life): void {
   task.exception = end?.said?.exception ?? null;
   task.traceback = end?.said?.traceback ?? null;
   task.extra = extraOf(sent, attempt);
-  if (isReady(task) !== wasReady) noteReady(state, task);
-  const parent = parentOf(state, task);
-  if (parentBefore !== null && parentBefore !== parent) leaveParent(state, task, parentBefore);
-  if (parent !== null && parent !== task.uuid) joinParent(state, task, parent);
-  takeChildren(state, task);
+  if (hasEnded(task) !== hadEnded) noteReady(state, task);
+  // It stays a child of whoever called it first.
+  if (parentBefore !== null && parentBefore !== task.parent_id && parentBefore !== task.uuid)
+    leaveParent(state, task, parentBefore);
+}
+
+/** Whichever order its events come in, a task is a child of each other task that they name; a retried one names itself. */
+function joinParentOf(state: State, task: Task, { said }: Fact): void {
+  const parent = said?.parent_id;
+  if (parent === undefined || parent === '' || parent === task.uuid) return;
+  joinParent(state, task, parent);
+  if (task.parent_id !== parent) leaveParent(state, task, parent);
 }
 
 /** What was called: as its worker received it, else as its client sent it. */
@@ -216,9 +125,11 @@ function timeOf(end: Fact | null, subject: string): Seconds | null {
 }
 
 function extraOf(sent: Fact | null, attempt: Attempt | null): Record<string, Json> | null {
-  let extra: Record<string, Json> | null = null;
+  let extra: Readonly<Record<string, Json>> | null = null;
   for (const fact of [sent, attempt?.received, attempt?.started, attempt?.custom, attempt?.end]) {
-    if (fact?.said?.extra) extra = Object.assign(extra ?? Object.create(null), fact.said.extra);
+    const more = fact?.said?.extra;
+    if (!more) continue;
+    extra = extra === null ? more : Object.assign({}, extra, more);
   }
   return extra;
 }

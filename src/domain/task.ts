@@ -1,7 +1,7 @@
 /** The record of one task: what the events said of it, in Celery's names. */
 import type { Json, Seconds } from './event.ts';
 import type { Life } from './life.ts';
-import { PENDING, READY_STATES } from './states.ts';
+import { PENDING, READY_STATES, REJECTED } from './states.ts';
 import { restoreLife } from './stored-life.ts';
 
 /**
@@ -111,7 +111,15 @@ export function lifeOf(task: Task): Life | null {
   return task.life;
 }
 
-/** True when the task has ended, as far as its events tell. */
+/**
+ * True when nothing more is to come, so that memory may drop it first: what Celery calls ready, and a task that was rejected
+ * for good. One that was rejected with `requeue`, or cancelled since its worker lost the broker, is delivered again.
+ */
+export function hasEnded(task: Task): boolean {
+  return isReady(task) || (task.state === REJECTED && task.extra?.requeue === false);
+}
+
+/** Celery's `ready`: in one of its states for results. */
 export function isReady(task: Task): boolean {
   return READY_STATES.has(task.state);
 }

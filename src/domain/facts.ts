@@ -1,0 +1,133 @@
+/** Makes a fact of an event: who sent it and when, and what it says in fields of the right type. */
+import type { Event, Json, Seconds } from './event.ts';
+import { type Fact, KNOWN_SUBJECTS, type Process, type Said } from './life.ts';
+
+/** Processes known by name, so that their facts share them; emptied when full. */
+const MAX_PROCESSES = 100_000;
+
+/** There are about a dozen types, but anybody may send any. */
+const MAX_SUBJECTS = 1_000;
+
+/** Fields of every event that say who sent it and when: they are the fact itself, not what it says. */
+const ENVELOPE = ['type', 'uuid', 'hostname', 'pid', 'clock', 'timestamp', 'utcoffset', 'local_received'];
+const CALL = ['name', 'args', 'kwargs', 'eta', 'expires', 'root_id', 'parent_id', 'exchange', 'routing_key', 'retries'];
+
+/** The fields that an event of this subject sets; what else it carries goes to `extra`. */
+const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
+  sent: CALL,
+  received: CALL,
+  succeeded: ['result', 'runtime'],
+  failed: ['exception', 'traceback'],
+  retried: ['exception', 'traceback'],
+};
+const NUMBERS: ReadonlySet<string> = new Set(['retries', 'runtime']);
+
+/** @param texts gives equal texts the same memory */
+export type ToFact = (event: Event, local_received: Seconds, share: (text: string) => string) => Fact | null;
+
+/** A function that makes facts of task events; null of one that names no task or no sender. */
+export function createFacts(): ToFact {
+  const processes = new Map<string, Map<number | null, Process>>();
+  let known = 0;
+  const subjects = new Map<string, string>(Array.from(KNOWN_SUBJECTS, (subject) => [`task-${subject}`, subject]));
+
+  function processOf(hostname: string, pid: number | null, hasClock: boolean): Process {
+    // Without a clock nothing tells where among its process's events this one stands: those are a sequence of their own.
+    const name = hasClock ? hostname : `${hostname}?`;
+    let ofHost = processes.get(name);
+    let process = ofHost?.get(pid);
+    if (process) return process;
+    if (known++ >= MAX_PROCESSES) {
+      processes.clear();
+      known = 1;
+      ofHost = undefined;
+    }
+    process = { hostname, pid, key: `${name} ${pid}` };
+    if (ofHost) ofHost.set(pid, process);
+    else processes.set(name, new Map([[pid, process]]));
+    return process;
+  }
+
+  function subjectOf(type: string): string {
+    let subject = subjects.get(type);
+    if (subject === undefined) {
+      subject = type.slice('task-'.length);
+      if (subjects.size < MAX_SUBJECTS) subjects.set(type, subject);
+    }
+    return subject;
+  }
+
+  return (event, local_received, share) => {
+    const { uuid, hostname, pid, clock, timestamp } = event;
+    if (typeof uuid !== 'string' || typeof hostname !== 'string') return null;
+    const subject = subjectOf(event.type);
+    const time = typeof clock === 'number' && clock > 0 && clock < Number.POSITIVE_INFINITY ? clock : 0;
+    const at = typeof timestamp === 'number' && Number.isFinite(timestamp) ? timestamp : local_received;
+    return {
+      subject,
+      process: processOf(hostname, typeof pid === 'number' ? pid : null, time > 0),
+      clock: time,
+      timestamp: at,
+      arrived: local_received,
+      reached: at,
+      said: saidBy(event, subject, share),
+    };
+  };
+}
+
+/** What an event says; null when that is nothing. One literal for each kind of event, so that each has few hidden classes. */
+function saidBy(event: Event, subject: string, share: (text: string) => string): Said | null {
+  const text = (value: Json | undefined): string | undefined => (typeof value === 'string' ? share(value) : undefined);
+  const number = (value: Json | undefined): number | undefined => (typeof value === 'number' ? value : undefined);
+  const extra = extraOf(event, subject);
+  switch (subject) {
+    case 'sent':
+    case 'received':
+      return {
+        name: text(event.name),
+        args: text(event.args),
+        kwargs: text(event.kwargs),
+        eta: text(event.eta),
+        expires: text(event.expires),
+        retries: number(event.retries),
+        root_id: event.root_id === event.uuid ? (event.uuid as string) : text(event.root_id),
+        parent_id: text(event.parent_id),
+        exchange: text(event.exchange),
+        routing_key: text(event.routing_key),
+        extra,
+      };
+    case 'succeeded':
+      return { result: text(event.result), runtime: number(event.runtime), extra };
+    case 'failed':
+    case 'retried':
+      return { exception: text(event.exception), traceback: text(event.traceback), extra };
+    default:
+      return extra && { extra };
+  }
+}
+
+/** Every field that is neither who and when nor where it belongs; null when there is none. */
+function extraOf(event: Event, subject: string): Record<string, Json> | null {
+  const fields = FIELDS_OF[subject];
+  // Nearly all events have nothing of the kind: counting their fields is much cheaper than looking each up.
+  let usual = 0;
+  for (const field of ENVELOPE) if (event[field] !== undefined) usual++;
+  if (fields) for (const field of fields) if (isOf(event[field], field)) usual++;
+  for (const _ in event) usual--;
+  if (usual === 0) return null;
+  let extra: Record<string, Json> | null = null;
+  for (const key in event) {
+    const value = event[key] as Json;
+    if (value === null || ENVELOPE.includes(key) || (fields?.includes(key) && isOf(value, key))) continue;
+    extra ??= {};
+    // By assignment this one name would change what the object is.
+    if (key === '__proto__')
+      Object.defineProperty(extra, key, { value, enumerable: true, writable: true, configurable: true });
+    else extra[key] = value;
+  }
+  return extra;
+}
+
+function isOf(value: Json | undefined, field: string): boolean {
+  return value !== undefined && (value === null || typeof value === (NUMBERS.has(field) ? 'number' : 'string'));
+}
