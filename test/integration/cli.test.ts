@@ -1,10 +1,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CeleryApp } from '../support/celery-app.ts';
+import { scratch } from '../support/scratch.ts';
 import { freshDatabase, freshVhost } from '../support/services.ts';
 
 const CLI = new URL('../../dist/src/cli.js', import.meta.url).pathname;
@@ -16,15 +17,8 @@ beforeAll(() => {
 
 /** Starts the program with nothing of this environment but what it needs. */
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcessWithoutNullStreams {
-  const home = newHome();
+  const home = scratch();
   return spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env['PATH'], HOME: home, ...env } });
-}
-
-function newHome(): string {
-  const home = mkdtempSync(join(tmpdir(), 'celerycam-home-'));
-  // Started by root, Postgres runs as somebody else, who has to get in.
-  chmodSync(home, 0o755);
-  return home;
 }
 
 interface Outcome {
@@ -83,7 +77,7 @@ async function* onData(stream: NodeJS.ReadableStream): AsyncGenerator<[string]> 
 }
 
 function fileOf(...lines: readonly (string | Buffer)[]): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'celerycam-replay-')), 'events.jsonl');
+  const path = join(scratch(), 'events.jsonl');
   writeFileSync(path, Buffer.concat(lines.flatMap((line) => [Buffer.from(line), Buffer.from('\n')])));
   return path;
 }
@@ -278,7 +272,7 @@ describe('with a broker', () => {
   });
 
   test('doctor starts no database that was never started', async () => {
-    const dataDir = join(newHome(), 'data');
+    const dataDir = join(scratch(), 'data');
     const { stdout } = await celerycam(['doctor', '--broker', 'amqp://127.0.0.1:1//', '--data-dir', dataDir]);
     expect(stdout).toContain('· the embedded Postgres is not set up yet');
     expect(existsSync(dataDir)).toBe(false);
@@ -335,7 +329,7 @@ describe('run', () => {
   });
 
   test('with no database configured it keeps its own, which survives a restart', async () => {
-    const dataDir = join(newHome(), 'data');
+    const dataDir = join(scratch(), 'data');
     const demo = () => celerycam(['demo', '--port', '0', '--rate', '200', '--count', '50', '--data-dir', dataDir]);
     const first = await demo();
     expect(first.code).toBe(0);

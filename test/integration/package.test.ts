@@ -1,22 +1,13 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { scratch } from '../support/scratch.ts';
 
 const exec = promisify(execFile);
 const ROOT = new URL('../..', import.meta.url).pathname;
 
 test('npm pack contains what runs, and nothing else', async () => {
-  const pack = [
-    'pack',
-    '--dry-run',
-    '--json',
-    '--ignore-scripts',
-    '--cache',
-    mkdtempSync(join(tmpdir(), 'celerycam-npm-')),
-  ];
+  const pack = ['pack', '--dry-run', '--json', '--ignore-scripts', '--cache', scratch()];
   const { stdout } = await exec('npm', pack, { cwd: ROOT });
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
   const paths = files.map(({ path }) => path);

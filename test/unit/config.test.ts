@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { optionTable } from '../../src/commands/options.ts';
 import { type Config, type Flags, loadConfig } from '../../src/config.ts';
 import { MonitorError } from '../../src/errors.ts';
+import { scratch } from '../support/scratch.ts';
 
 /** The message of the error that these options raise. */
 function complaint(flags: Flags, env: NodeJS.ProcessEnv = {}): string {
@@ -18,7 +18,7 @@ function complaint(flags: Flags, env: NodeJS.ProcessEnv = {}): string {
 }
 
 function fileOf(content: string, name = 'celerycam.yaml'): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'celerycam-config-')), name);
+  const path = join(scratch(), name);
   writeFileSync(path, content);
   return path;
 }

@@ -1,0 +1,18 @@
+/** Directories that tests write into; gone when the tests of a file have run. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const made: string[] = [];
+
+process.once('exit', () => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
+export function scratch(): string {
+  const path = mkdtempSync(join(tmpdir(), 'celerycam-test-'));
+  // Started by root, Postgres runs as somebody else, who has to get in.
+  chmodSync(path, 0o755);
+  made.push(path);
+  return path;
+}
