@@ -2,10 +2,12 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 
 const made: string[] = [];
 
-process.once('exit', () => {
+// In the file of tests that imports this.
+afterAll(() => {
   for (const path of made) rmSync(path, { recursive: true, force: true });
 });
 
