@@ -60,7 +60,7 @@ export async function run(
   const simulated = receivers.some(({ status }) => status.simulated);
   const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
   const recorder = new Recorder({ clusters, journal, snapshots, camera, hub, diagnostics, onGap: gaps.record, lock });
-  await recorder.catchUp();
+  await recorder.catchUp(signal);
 
   // Out: who looks at the state.
   const activity = new Activity(diagnostics, now);

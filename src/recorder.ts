@@ -34,6 +34,9 @@ export interface RecorderParts {
 /** Events folded before the event loop has its turn, which keeps what Postgres is fed with flowing: about a millisecond. */
 const SLICE = 1000;
 
+/** Entries folded before the camera may take pictures of them. */
+const STRETCH = 100_000;
+
 /** Seconds between two looks at what other recorders on the same database have recorded. */
 const FOLLOW = 0.5;
 
@@ -52,7 +55,7 @@ export class Recorder {
    * aborts meanwhile.
    */
   async record(batches: AsyncIterable<readonly Delivery[]>, signal: AbortSignal): Promise<void> {
-    const { journal } = this.#parts;
+    const { journal, camera } = this.#parts;
     let appending: Promise<unknown> = Promise.resolve();
     let folding: Promise<unknown> = Promise.resolve();
     for await (const batch of batches) {
@@ -62,6 +65,7 @@ export class Recorder {
         acknowledge(batch);
         continue;
       }
+      await camera.settle(signal);
       const append = journal.append(events, deadLetters, signal);
       const before = folding;
       this.#underway += 1;
@@ -82,9 +86,13 @@ export class Recorder {
   }
 
   /** Folds what the journal holds beyond the state: after a start, and whatever other recorders record. */
-  async catchUp(): Promise<void> {
-    const head = await this.#parts.journal.head();
-    await this.#parts.lock(() => this.#foldUpTo(head));
+  async catchUp(signal: AbortSignal): Promise<void> {
+    const { clusters, camera, journal, lock } = this.#parts;
+    const head = await journal.head();
+    for (let from = clusters.position; from < head; from += STRETCH) {
+      await lock(() => this.#foldUpTo(Math.min(from + STRETCH, head)));
+      await camera.settle(signal);
+    }
   }
 
   /** Catches up again and again. While the database does not answer there is nothing to catch up with. */
@@ -92,7 +100,7 @@ export class Recorder {
     while (true) {
       await sleep(FOLLOW, signal);
       // What this recorder has under way it folds itself, and what others recorded before it.
-      if (this.#underway === 0) await this.catchUp().catch(() => undefined);
+      if (this.#underway === 0) await this.catchUp(signal).catch(() => undefined);
     }
   };
 

@@ -8,7 +8,7 @@ import { type Change, type Clusters, type State, stateOf } from '../domain/state
 import type { Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
 import { reasonOf } from '../errors.ts';
-import { createLock, isAbort, now, sleep } from '../runtime.ts';
+import { backoff, createLock, isAbort, now, sleep } from '../runtime.ts';
 import type { Expiry, Removed } from '../store/cleanup.ts';
 import type { ClusterSummary, Picture } from '../store/picture.ts';
 import type { Snapshots } from '../store/snapshots.ts';
@@ -49,6 +49,9 @@ interface Captured {
 
 /** Records captured before the event loop has its turn: some milliseconds. */
 const SLICE = 500;
+
+/** Tasks that may wait for a picture. */
+const MAX_WAITING = 50_000;
 
 /** States of tasks counted one by one in a snapshot; senders may invent any number of them. */
 const MAX_STATES = 100;
@@ -105,6 +108,24 @@ export class Camera implements AsyncDisposable {
    */
   async shutter(): Promise<boolean> {
     return this.#alone(() => this.#shutter());
+  }
+
+  /**
+   * Takes pictures for as long as too many tasks wait for one. Memory may have dropped them, but the camera holds them
+   * until they are written: whoever folds on while the database takes no pictures would fill the memory with them.
+   * Throws only when the signal aborts.
+   */
+  async settle(signal: AbortSignal): Promise<void> {
+    for (let n = 0; this.#waiting() > MAX_WAITING; n += 1) {
+      if (!(await this.shutter())) await sleep(backoff(n, 0.1, 5), signal);
+    }
+  }
+
+  #waiting(): number {
+    let tasks = 0;
+    for (const exposed of this.#exposed.values()) tasks += exposed.tasks.size;
+    for (const developing of this.#developing.values()) tasks += developing.tasks.size;
+    return tasks;
   }
 
   /** Removes what has expired. Never throws; the next call goes on where this one stopped. */

@@ -221,6 +221,31 @@ test('a connection that is cut in the middle of a shutter leaves nothing half do
   expect(await database.knex('task_history').count().first()).toEqual({ count: 0 });
 });
 
+test('too many tasks that wait for a picture are written before there are more, however often it takes', async () => {
+  await using database = await migratedDatabase();
+  const snapshots = createSnapshots(database.knex);
+  let failing = 2;
+  const studio = createStudio(database.knex, {
+    maxTasks: 10,
+    snapshots: {
+      ...snapshots,
+      save: async (picture) => (failing-- > 0 ? Promise.reject(new Error('broken')) : snapshots.save(picture)),
+    },
+  });
+  const { signal } = new AbortController();
+  for (let n = 0; n < 50_000; n += 1) studio.say(taskEvent('task-received', `u${n}`));
+  await studio.camera.settle(signal);
+  expect(studio.taken).toEqual([]);
+  studio.say(taskEvent('task-received', 'one too many'));
+  await studio.camera.settle(signal);
+  expect(studio.failures).toEqual(['broken', 'broken']);
+  expect(await database.knex('task_states').count().first()).toEqual({ count: 50_001 });
+  for (let n = 0; n < 50_001; n += 1) studio.say(taskEvent('task-started', `u${n}`));
+  failing = 1000;
+  const stopped = studio.camera.settle(AbortSignal.timeout(10)).catch((error: unknown) => error);
+  expect(await stopped).toMatchObject({ name: 'AbortError' });
+});
+
 test('the last picture is taken on the way out', async () => {
   await using database = await migratedDatabase();
   const studio = createStudio(database.knex, { frequency: 3600 });
