@@ -10,6 +10,9 @@ const DAY: Seconds = 86_400;
 /** Days made ahead of today: a recorder may miss so many before rows go to the default partition. */
 const AHEAD = 2;
 
+const CHECK_VIOLATION = '23514';
+const LOCK_NOT_AVAILABLE = '55P03';
+
 /** `events_20261124` for a time of that day in UTC. */
 function partitionOf(time: Seconds): string {
   return `events_${isoTime(time).slice(0, 10).replaceAll('-', '')}`;
@@ -55,16 +58,20 @@ async function createPartition(db: Knex, start: Seconds): Promise<void> {
   try {
     await alone(db, `create table if not exists ${partitionOf(start)} partition of events ${range}`);
   } catch (error) {
-    // 23514: the default partition holds rows of that day already. There they stay, and the rest of that day with them.
-    if (sqlState(error) !== '23514') throw error;
+    // The default partition holds rows of that day already. There they stay, and the rest of that day with them.
+    if (sqlState(error) !== CHECK_VIOLATION) throw error;
   }
 }
 
 /**
  * One at a time among recorders, and not at any price: a lock that somebody's long query refuses would hold up every
- * append behind it. The next call tries again.
+ * append behind it. Then the next call tries again; days are made well ahead, and old ones may wait.
  */
 async function alone(db: Knex, statement: string): Promise<void> {
   const start = `set local lock_timeout = '2s'; select pg_advisory_xact_lock(hashtext('celerycam partitions'))`;
-  await transaction(db, { seconds: 60 }, (client) => client.query(statement), start);
+  try {
+    await transaction(db, { seconds: 60 }, (client) => client.query(statement), start);
+  } catch (error) {
+    if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+  }
 }
