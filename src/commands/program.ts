@@ -53,6 +53,20 @@ export function createProgram(): Command {
       await replay(file, replayOptions(flags));
     });
 
+  subcommand(program, 'explain', DATABASE, 'Tell what each recorded event of a task did, and why it is in its state')
+    .argument('<uuid>', 'the task')
+    .option('--cluster <name>', 'of this cluster only')
+    .option('--json', 'print a JSON object for each cluster that knows the task')
+    .action(async (uuid: string, flags: Flags) => {
+      const { cluster, json, ...rest } = flags;
+      const config = loadConfig(rest, process.env, DATABASE);
+      const { explainTask } = await import('./explain.ts');
+      const { openConfigured } = await import('../store/configured.ts');
+      await using stack = new AsyncStack();
+      const database = await openConfigured(config.database, stack);
+      await explainTask(database, uuid, { cluster: typeof cluster === 'string' ? cluster : null, json: json === true });
+    });
+
   const migrate = program.command('migrate').description('Set up the database, take that back, or tell how it stands');
   for (const [name, summary] of [
     ['up', 'Apply what is missing (`run` does this by itself)'],

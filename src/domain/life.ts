@@ -173,7 +173,8 @@ export function live(life: Life, fact: Fact): Effect {
   return effect;
 }
 
-function isSame(a: Fact, b: Fact): boolean {
+/** True of a repeat: an event has no id, but a process gives each its clock and time. Both of one process. */
+export function isSame(a: Fact, b: Fact): boolean {
   return a.clock === b.clock && a.timestamp === b.timestamp && a.subject === b.subject;
 }
 

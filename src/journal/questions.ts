@@ -1,0 +1,45 @@
+/** What can be asked of the journal about one task. */
+import type { Knex } from 'knex';
+import type { JournalEntry, Seconds } from '../domain/event.ts';
+import type { Gap } from '../domain/gap.ts';
+import { databaseError } from '../postgres.ts';
+import { storableText } from '../postgres-text.ts';
+
+/** All recorded events of a task, in order; of every cluster where none is named. @throws MonitorError */
+export async function eventsOf(db: Knex, cluster: string | null, uuid: string): Promise<JournalEntry[]> {
+  try {
+    const rows: readonly Row[] = await db('events')
+      .select('position', 'cluster', 'local_received', 'body')
+      .where({ uuid: storableText(uuid), ...(cluster === null ? {} : { cluster }) })
+      .orderBy('position');
+    return rows.map(({ position, cluster, local_received, body }) => ({
+      ...{ position: Number(position), cluster, local_received },
+      event: JSON.parse(body) as JournalEntry['event'],
+    }));
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+interface Row {
+  readonly position: number | string;
+  readonly cluster: string;
+  readonly local_received: Seconds;
+  readonly body: string;
+}
+
+/** The gaps of a cluster that ended after some moment, oldest first. @throws MonitorError */
+export async function gapsOf(db: Knex, cluster: string, since: Seconds): Promise<Gap[]> {
+  try {
+    const rows = await db('gaps')
+      .select('cluster', 'cause', 'estimate', 'detail')
+      .select(db.raw('extract(epoch from started_at)::float8 as started_at'))
+      .select(db.raw('extract(epoch from ended_at)::float8 as ended_at'))
+      .where({ cluster })
+      .whereRaw('ended_at > to_timestamp(?)', [since])
+      .orderBy('started_at');
+    return rows as Gap[];
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
