@@ -16,7 +16,7 @@ export interface HubOptions {
   /** Identifies the journal that positions belong to. */
   readonly epoch: string;
   readonly simulated: boolean;
-  /** How long changes are gathered before they are sent. */
+  /** Least time between two messages: what changes meanwhile is gathered. After a pause the first is sent at once. */
   readonly coalesce: Seconds;
   /** Bytes that may wait for one client. */
   readonly maxBuffered: number;
@@ -26,7 +26,7 @@ export interface HubOptions {
   readonly tick: Seconds;
 }
 
-export const HUB_DEFAULTS = { coalesce: 0.05, maxBuffered: 8 << 20, maxRecords: 20_000, tick: 1 } as const;
+export const HUB_DEFAULTS = { coalesce: 0.03, maxBuffered: 8 << 20, maxRecords: 20_000, tick: 1 } as const;
 
 /** Ticks without a sign of life after which a client is given up. */
 const SILENT_TICKS = 30;
@@ -54,6 +54,8 @@ export class Hub implements AsyncDisposable {
   /** Changes up to here may be sent: they are recorded and folded. */
   #position: Position;
   #flushTimer: NodeJS.Timeout | null = null;
+  /** When something was last sent, of `performance.now()`. */
+  #flushed = Number.NEGATIVE_INFINITY;
   #tickTimer: NodeJS.Timeout | null = null;
 
   constructor(clusters: Clusters, clock: () => Seconds, options: HubOptions) {
@@ -83,7 +85,8 @@ export class Hub implements AsyncDisposable {
       this.#sent = position;
       return;
     }
-    this.#flushTimer ??= setTimeout(() => this.flush(), this.#options.coalesce * 1000);
+    const wait = this.#flushed + this.#options.coalesce * 1000 - performance.now();
+    this.#flushTimer ??= setTimeout(() => this.flush(), Math.max(0, wait));
   }
 
   /** Takes a client in. It hears of everything after the position of its `hello`. */
@@ -122,6 +125,7 @@ export class Hub implements AsyncDisposable {
     this.#tasks = new Map();
     this.#workers = new Map();
     this.#sent = to;
+    this.#flushed = performance.now();
     if (tasks.size + workers.size > this.#options.maxRecords) {
       for (const client of this.#clients) client.missingFrom ??= from;
       for (const client of this.#clients) this.#offer(client, null, to);

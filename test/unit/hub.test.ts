@@ -86,6 +86,20 @@ describe('changes', () => {
     });
   });
 
+  test('the first change after a pause is sent at once, the next ones together', () => {
+    const hub = createHub({ coalesce: 0.03 });
+    const socket = attach(hub);
+    record(hub, { type: 'task-received', uuid: 'a' });
+    vi.advanceTimersByTime(1);
+    expect(socket.frames).toHaveLength(2);
+    record(hub, { type: 'task-received', uuid: 'b' });
+    vi.advanceTimersByTime(10);
+    record(hub, { type: 'task-received', uuid: 'c' });
+    expect(socket.frames).toHaveLength(2);
+    vi.advanceTimersByTime(20);
+    expect(socket.messages.at(-1)).toMatchObject({ from: 1, to: 3 });
+  });
+
   test('ranges follow each other without holes, also for a client that comes later', () => {
     const hub = createHub();
     const first = attach(hub);
