@@ -26,7 +26,7 @@ export const receiverRecord = z.strictObject({
 
 /**
  * How much of what workers did was heard of: their heartbeats count the tasks that they began, whether those told of it or not.
- * Over the present processes of the workers in memory; of each up to its last heartbeat but five. Tasks of
+ * Over the present processes of the workers in memory; of each up to some ten seconds ago. Tasks of
  * `send_events=False` count as lost.
  */
 export const captureRecord = z.strictObject({

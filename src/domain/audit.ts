@@ -4,8 +4,9 @@
  *
  * The process's clock orders the two: what a heartbeat counts was started before it. So between two heartbeats `processed`
  * must have grown by just as many `task-started` as have a clock between theirs. What may look like a loss and is none:
- * - Heartbeats overtake task events, which travel in lists: one is judged only when five more have come, and what is
- *   missing counts only if it is missing from those as well. This also covers pools that count and tell in two threads.
+ * - Heartbeats overtake task events, which travel in lists: one is judged ten seconds and two more heartbeats later, and
+ *   what is missing counts only if it is missing from those as well. This also covers pools that count and tell in two
+ *   threads.
  * - Task events may be off: counting begins at the first heartbeat after a `task-started`, and a loss is told only when
  *   a later `task-started` shows that they are still on.
  * - A `task-started` that comes very late takes back what was found missing.
@@ -19,8 +20,10 @@ export interface Heartbeat {
   readonly processed: number;
   /** Tasks that are being executed; null when it does not say. */
   readonly active: number | null;
-  /** When it arrived. */
+  /** When it was sent, … */
   readonly at: Seconds;
+  /** … and when it arrived. */
+  readonly arrived: Seconds;
 }
 
 /** A heartbeat, with the tasks that told of having started before it since the counting began. */
@@ -37,23 +40,30 @@ export interface Audit {
   readonly pending: Counted[];
   /** The latest one up to which everything is accounted for. */
   settled: Counted | null;
-  /** What is missing beyond `lost`, and when that was first seen: not told yet. */
-  missing: { at: Seconds; count: number } | null;
+  /** What is missing beyond `lost`, and the heartbeat by which it grew so large: not told yet. */
+  missing: { readonly clock: number; readonly arrived: Seconds; count: number } | null;
   /** Tasks that were found missing, and told. */
   lost: number;
   /** The highest clock at which it was surely executing nothing; 0 when it never was. */
   idle: number;
 }
 
-/** Tasks that were not heard of, between two heartbeats. Times of arrival. */
+/** Tasks that were not heard of, between the sending of one heartbeat and the arrival of another. */
 export interface Loss {
   readonly started_at: Seconds;
   readonly ended_at: Seconds;
   readonly estimate: number;
 }
 
-/** Heartbeats that have to follow before one is judged: ten seconds by default. */
-const PATIENCE = 5;
+/** What has to follow before a heartbeat is judged: heartbeats, … */
+const PATIENCE = 2;
+/** … and time: after an outage many come at once. */
+const SETTLE: Seconds = 10;
+/** Heartbeats that wait to be judged, at most: then fewer are looked at. */
+const MAX_PENDING = 30;
+
+/** A loss that goes on is told as one, but as often as this. */
+const TELL_EVERY: Seconds = 60;
 
 export function createAudit(): Audit {
   return { clock: 0, base: null, started: 0, pending: [], settled: null, missing: null, lost: 0, idle: 0 };
@@ -83,28 +93,37 @@ export function countHeartbeat(audit: Audit, heartbeat: Heartbeat): Loss | null 
     return null;
   }
   pending.push({ ...heartbeat, started: audit.started });
-  if (pending.length <= PATIENCE) return null;
+  if (pending.length > MAX_PENDING) pending.splice(1, 1);
+  let loss: Loss | null = null;
+  while (loss === null && pending.length > PATIENCE && heartbeat.arrived - (pending[0] as Counted).arrived >= SETTLE) {
+    loss = judge(audit, base, pending);
+  }
+  return loss;
+}
+
+/** Judges the oldest of the pending. */
+function judge(audit: Audit, base: Counted, pending: Counted[]): Loss | null {
+  const missing = Math.max(0, Math.min(...pending.map((each) => each.processed - base.processed - each.started)));
   const judged = pending.shift() as Counted;
   if (judged.active === 0) audit.idle = judged.clock;
-  const missing = Math.max(
-    0,
-    Math.min(...[judged, ...pending].map((each) => each.processed - base.processed - each.started)),
-  );
-  if (missing <= audit.lost) {
+  const count = missing - audit.lost;
+  if (count <= 0) {
     audit.settled = judged;
     audit.missing = null;
     return null;
   }
-  const count = missing - audit.lost;
-  if (audit.missing === null || count > audit.missing.count) audit.missing = { at: judged.at, count };
-  else audit.missing.count = count;
-  if (audit.clock <= judged.clock) return null;
-  const started_at = (audit.settled ?? base).at;
-  const ended_at = audit.missing.at;
+  const before = audit.settled ?? base;
+  if (audit.missing === null || count > audit.missing.count) {
+    audit.missing = { clock: judged.clock, arrived: judged.arrived, count };
+    if (judged.arrived - before.arrived < TELL_EVERY) return null;
+  }
+  audit.missing.count = count;
+  if (audit.clock <= audit.missing.clock) return null;
+  const loss = { started_at: before.at, ended_at: audit.missing.arrived, estimate: count };
   audit.lost = missing;
   audit.settled = judged;
   audit.missing = null;
-  return { started_at, ended_at, estimate: count };
+  return loss;
 }
 
 /** Tasks that were heard of and that were missed, as far as this process could be judged. */

@@ -45,7 +45,7 @@ export function foldStrictWorker(state: State, event: Event, local_received: Sec
   tell(worker, incarnation, event);
   if (processed === null) return worker;
   incarnation.beats = true;
-  const loss = countHeartbeat(incarnation.audit, { clock, processed, active, at: local_received });
+  const loss = countHeartbeat(incarnation.audit, { clock, processed, active, at, arrived: local_received });
   if (loss) state.losses.push({ hostname, ...loss });
   return worker;
 }
