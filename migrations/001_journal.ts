@@ -7,7 +7,12 @@ export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     -- One row. Whoever appends updates it first: that takes the lock and the positions in one.
     -- The epoch names this journal: a position means nothing in another one.
-    create table journal_head (position bigint not null, epoch text not null);
+    create table journal_head (
+      position bigint not null,
+      epoch text not null,
+      -- when some recorder last recorded what a broker had delivered to another one before, epoch seconds of its clock
+      redelivered_at double precision
+    );
     insert into journal_head values (0, md5(random()::text || clock_timestamp()::text));
 
     create table events (

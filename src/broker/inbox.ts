@@ -34,6 +34,11 @@ export class Inbox {
     return this.#bytes;
   }
 
+  /** Whether it takes deliveries that nobody else keeps. */
+  get hasRoom(): boolean {
+    return !this.#full;
+  }
+
   /**
    * Takes a delivery; false when it was refused because too much waits. Once full it refuses until half of it is free, so
    * that an overload leaves a few long gaps and not thousands of short ones. A delivery with a receipt is not lost by

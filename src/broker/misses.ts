@@ -8,8 +8,8 @@ export interface MissesOptions extends Pick<QueueOptions, 'queue' | 'queueType' 
   readonly cluster: string;
 }
 
-/** How often a guest looks whether this process stood still. */
-const CLOCK_CHECK: Seconds = 1;
+/** How often a guest looks whether this process stood still, and whether there is room again. */
+const CHECK: Seconds = 1;
 
 /**
  * Gaps, in times of this process's clock:
@@ -75,17 +75,21 @@ export class Misses {
     this.#tell('buffer-full', from, at, `${count} messages came while the receive buffer was full`, count);
   }
 
-  /** As a guest: a timer that comes late by more than a message lives in the queue tells that nobody read meanwhile. */
-  watchClock(): NodeJS.Timeout {
+  /**
+   * As a guest: a timer. That it comes late by more than a message lives in the queue tells that nobody read meanwhile.
+   * And where messages were refused, it may be long until the next one comes that is not.
+   */
+  watch(hasRoom: () => boolean): NodeJS.Timeout {
     const { queueTtl } = this.#options;
     let last = performance.now();
     return setInterval(() => {
       const stood = (performance.now() - last) / 1000;
       last = performance.now();
+      if (hasRoom()) this.accepted(now());
       if (stood <= queueTtl) return;
       const detail = `this process stood still for ${stood.toFixed(1)} s, and the queue keeps a message for ${queueTtl} s`;
       this.#tell('ttl', now() - stood, now(), detail);
-    }, CLOCK_CHECK * 1000);
+    }, CHECK * 1000);
   }
 
   #tell(cause: GapCause, from: Seconds, to: Seconds, detail: string, estimate: number | null = null): void {

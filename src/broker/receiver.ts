@@ -23,7 +23,7 @@ export interface ReceiverOptions extends ConnectionOptions, SessionOptions {
 
 /** What a receiver works with. */
 export interface ReceiverParts {
-  readonly inbox: Pick<Inbox, 'push'>;
+  readonly inbox: Pick<Inbox, 'push' | 'hasRoom'>;
   readonly diagnostics: Diagnostics;
   readonly onGap: (gap: Gap) => void;
   readonly log: { warn(fields: object, message: string): void };
@@ -152,7 +152,7 @@ export class Receiver implements AsyncDisposable {
     });
     this.#connected(url, session.queue, existed);
     const company = this.#keepCompany(url, session.queue, AbortSignal.any([signal, end.signal]));
-    const clock = this.#guest ? this.#misses.watchClock() : undefined;
+    const clock = this.#guest ? this.#misses.watch(() => this.#parts.inbox.hasRoom) : undefined;
     const reason = await Promise.race([session.lost, aborted]);
     const tooMuch = MonitorError.is(reason, 'BUFFER_FULL');
     this.#prefetch = tooMuch ? Math.ceil(this.#prefetch / 4) : this.#options.prefetch;

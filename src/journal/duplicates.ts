@@ -5,19 +5,18 @@ import { bodyOf, hostnameOf, identityOf, timestampOf, uuidOf } from './rows.ts';
 
 /**
  * The batch without events that are in the journal or stand earlier in the batch. Only those that the broker flagged
- * are looked at. Whoever calls holds the head, so nobody appends meanwhile.
+ * are looked at, unless `all` are suspect. Whoever calls holds the head, so nobody appends meanwhile.
  */
 export async function leaveOutDuplicates(
   client: pg.Client,
   batch: readonly ReceivedEvent[],
+  all: boolean,
 ): Promise<readonly ReceivedEvent[]> {
-  const known = await recordedIdentities(
-    client,
-    batch.filter(({ redelivered }) => redelivered),
-  );
+  const isSuspect = ({ redelivered }: ReceivedEvent): boolean => all || redelivered;
+  const known = await recordedIdentities(client, batch.filter(isSuspect));
   return batch.filter((received) => {
     const identity = keyOf(received.cluster, received.event, bodyOf(received));
-    if (received.redelivered && known.has(identity)) return false;
+    if (isSuspect(received) && known.has(identity)) return false;
     known.add(identity);
     return true;
   });

@@ -7,7 +7,7 @@ import type { Gap } from '../domain/gap.ts';
 import { reasonOf } from '../errors.ts';
 import { CopyLines, copyIn, copyOut, databaseError, isRefusal, transaction } from '../postgres.ts';
 import { isoTime, storableText } from '../postgres-text.ts';
-import { persist } from '../runtime.ts';
+import { now, persist } from '../runtime.ts';
 import { leaveOutDuplicates } from './duplicates.ts';
 import type { Appended, Journal } from './journal.ts';
 import { maintainPartitions } from './partitions.ts';
@@ -41,13 +41,14 @@ const PAGE_BYTES = 16_000_000;
 const PARSE_BYTES = 131_072;
 
 export function createJournal(db: Knex, { retention, diagnostics }: JournalOptions): Journal {
+  const redeliveries: Redeliveries = { ours: null, others: null };
   const failed = (error: unknown, retryIn: Seconds): void => {
     diagnostics.emit('journal:failed', { reason: reasonOf(error), retryIn });
   };
   return {
     async append(events, deadLetters, signal) {
       const batch: Batch = { events, deadLetters, careful: false, bare: false, uncertain: null };
-      const { done, letters } = await persist(signal, () => record(db, batch, signal), failed);
+      const { done, letters } = await persist(signal, () => record(db, batch, redeliveries, signal), failed);
       diagnostics.emit('journal:appended', {
         events: done.events.length,
         deadLetters: letters,
@@ -103,20 +104,34 @@ interface Batch {
   uncertain: Recorded | null;
 }
 
+/**
+ * When a broker's second deliveries were last recorded, by this recorder and by others on the same database. What others
+ * recorded then may be what we have in hand from before, where the broker was out of our reach and has given it to them:
+ * our copies bear no mark, so for a while all are looked up.
+ */
+interface Redeliveries {
+  ours: Seconds | null;
+  others: Seconds | null;
+}
+
+/** How far the clocks of two recorders may be apart. */
+const SKEW: Seconds = 60;
+
 interface Recorded {
   readonly done: Appended;
   /** Dead letters recorded. */
   readonly letters: number;
 }
 
-async function record(db: Knex, batch: Batch, signal: AbortSignal): Promise<Recorded> {
+async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal: AbortSignal): Promise<Recorded> {
   let recorded: Recorded | null = null;
   try {
     return await transaction(db, { seconds: PATIENCE, signal }, async (client) => {
-      const { rows } = await client.query<{ position: Position }>('select position from journal_head for update');
-      const head = rows[0]?.position ?? 0;
+      const { rows } = await client.query<Head>('select position, redelivered_at from journal_head for update');
+      const { position: head, redelivered_at } = rows[0] ?? { position: 0, redelivered_at: null };
+      if (redelivered_at !== redeliveries.ours) redeliveries.others = redelivered_at;
       if (batch.uncertain && (await isRecorded(client, batch.uncertain, batch.deadLetters))) return batch.uncertain;
-      recorded = await write(client, batch, head);
+      recorded = await write(client, batch, head, redeliveries);
       return recorded;
     });
   } catch (error) {
@@ -127,6 +142,11 @@ async function record(db: Knex, batch: Batch, signal: AbortSignal): Promise<Reco
     }
     throw error;
   }
+}
+
+interface Head {
+  readonly position: Position;
+  readonly redelivered_at: Seconds | null;
 }
 
 /** Whether the attempt was committed after all: one row of it tells for all. */
@@ -145,13 +165,18 @@ async function isRecorded(client: pg.Client, { done }: Recorded, deadLetters: re
 }
 
 /** The rows of a batch, after `head`, inside the transaction that holds it. */
-async function write(client: pg.Client, batch: Batch, head: Position): Promise<Recorded> {
+async function write(client: pg.Client, batch: Batch, head: Position, redeliveries: Redeliveries): Promise<Recorded> {
   const { events, careful, bare } = batch;
-  const fresh = events.some(({ redelivered }) => redelivered) ? await leaveOutDuplicates(client, events) : events;
+  const again = events.some(({ redelivered }) => redelivered);
+  const received = events[0]?.local_received ?? 0;
+  const overtaken = redeliveries.others !== null && received < redeliveries.others + SKEW;
+  const fresh = again || overtaken ? await leaveOutDuplicates(client, events, overtaken) : events;
   const refused: DeadLetter[] = [];
   const recorded = careful ? await writeEach(client, fresh, head, refused) : await writeAll(client, fresh, head);
   if (recorded.length > 0) {
-    await client.query('update journal_head set position = $1', [head + recorded.length]);
+    if (again) redeliveries.ours = now();
+    const values = [head + recorded.length, again ? redeliveries.ours : null];
+    await client.query('update journal_head set position = $1, redelivered_at = coalesce($2, redelivered_at)', values);
   }
   const given = bare ? batch.deadLetters.map((letter) => bareLetter(letter, 'Postgres refused it')) : batch.deadLetters;
   const letters = refused.length > 0 ? [...given, ...refused] : given;

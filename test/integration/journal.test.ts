@@ -178,6 +178,27 @@ test('redelivered events that are recorded are left out, and only they', async (
   });
 });
 
+test('what another recorder was given meanwhile is not recorded again, though nothing marks our copy', async () => {
+  await using database = await migratedDatabase();
+  const [ours, other] = [0, 1].map(() => createJournal(database.knex, { retention: null, diagnostics })) as [
+    Journal,
+    Journal,
+  ];
+  const time = Date.now() / 1000;
+  const inHand = events(5, { local_received: time });
+  await ours.append(events(1, { local_received: time }), [], never);
+  await other.append(
+    inHand.slice(1, 3).map((event) => ({ ...event, redelivered: true })),
+    [],
+    never,
+  );
+  expect(await ours.append(inHand, [], never)).toMatchObject({ duplicates: 2, first: 4, last: 6 });
+  // What came long after that cannot be it: equal events are two events, as ever.
+  const later = events(1, { local_received: time + 3600 });
+  await ours.append(later, [], never);
+  expect(await ours.append(later, [], never)).toMatchObject({ duplicates: 0, last: 8 });
+});
+
 test('a redelivered event that stands in the same batch already is left out', async () => {
   await using database = await migratedDatabase();
   const journal = createJournal(database.knex, { retention: null, diagnostics });

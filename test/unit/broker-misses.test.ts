@@ -1,7 +1,8 @@
 /** What becomes a gap, and what does not. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Misses, type MissesOptions } from '../../src/broker/misses.ts';
 import type { Gap } from '../../src/domain/gap.ts';
+import { now } from '../../src/runtime.ts';
 
 const GUEST: MissesOptions = { cluster: 'eu', queue: null, queueType: 'quorum', queueTtl: 5 };
 const DURABLE: MissesOptions = { ...GUEST, queue: 'recorder' };
@@ -76,6 +77,24 @@ test('refused messages are one gap, up to the first that is accepted, or to the 
   misses.refused(16);
   misses.lost(16);
   expect(gaps[1]).toMatchObject({ cause: 'buffer-full', started_at: 16, estimate: 1 });
+});
+
+test('refused messages are told when there is room again, though no message comes', () => {
+  vi.useFakeTimers();
+  try {
+    const { misses, gaps } = watch(GUEST);
+    let hasRoom = false;
+    const timer = misses.watch(() => hasRoom);
+    misses.refused(now());
+    vi.advanceTimersByTime(5000);
+    expect(gaps).toEqual([]);
+    hasRoom = true;
+    vi.advanceTimersByTime(5000);
+    expect(gaps).toMatchObject([{ cause: 'buffer-full', estimate: 1 }]);
+    clearInterval(timer);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a clock that was set back makes no gap that ends before it starts', () => {
