@@ -1,0 +1,115 @@
+/** kill -9 in durable mode: each event in the journal exactly once, and the state as if nothing had happened. */
+import { expect, test } from 'vitest';
+import { Chance } from '../../src/broker/agenda.ts';
+import { AsyncStack } from '../../src/runtime.ts';
+import { eventTexts, messagesOf, openLoad, publishAll } from '../support/load.ts';
+import { Program } from '../support/program.ts';
+import { openProxyTo } from '../support/proxy.ts';
+import {
+  expectEachOnce,
+  expectPictured,
+  expectShown,
+  foldAll,
+  holdJournal,
+  openRecord,
+  readJournal,
+} from '../support/record.ts';
+import { freshDatabase, freshVhost } from '../support/services.ts';
+
+/** Small batches and a small prefetch, so that there is a commit every few milliseconds. */
+const OPTIONS = { queue: 'kept', prefetch: 1000, batchSize: 100 } as const;
+const SEED = 20_261_124;
+
+/** The moments of a kill, each several times, in an order that the seed makes. */
+const MOMENTS = ['anywhere', 'before the commit', 'before the acknowledgement'] as const;
+
+test('a recorder that is killed again and again in the middle of 100,000 events', async () => {
+  await using vhost = await freshVhost();
+  await using fresh = await freshDatabase();
+  await using proxy = await openProxyTo(vhost.url);
+  await using programs = new AsyncStack();
+  const start = (): Program => programs.use(new Program({ ...OPTIONS, broker: proxy.url, database: fresh.url }));
+  const messages = messagesOf({ count: 23_000, seed: SEED });
+  const published = messages.flatMap(({ body }) => eventTexts(body));
+  const total = published.length;
+  expect(total).toBeGreaterThan(100_000);
+
+  const killed: Program[] = [];
+  let program = start();
+  await program.ready();
+  await using database = await openRecord(fresh.url);
+  await using publisher = await openLoad(vhost.url);
+  const publishing = publishAll(publisher, messages);
+  publishing.catch(() => {});
+  const chance = new Chance(SEED);
+  const positions = Array.from({ length: 9 }, () => chance.between(0.02, 0.9) * total).sort((a, b) => a - b);
+  for (const [n, position] of positions.entries()) {
+    await program.recorded(position);
+    const moment = MOMENTS[n % MOMENTS.length];
+    if (moment !== 'anywhere') {
+      const held = await holdJournal(database);
+      await held.waiting(1);
+      if (moment === 'before the acknowledgement') {
+        proxy.freeze();
+        const from = program.lines.length;
+        await held.release();
+        await program.recorded(0, from);
+      }
+      await program.kill();
+      await held.release();
+      proxy.cut();
+      proxy.pass();
+    } else await program.kill();
+    killed.push(program);
+    program = start();
+  }
+  await publishing;
+  await program.pictured(total);
+  const shown = await program.cluster();
+  expect(await program.stop()).toBe(0);
+  expect([...killed, program].flatMap(({ noise }) => noise)).toEqual([]);
+
+  const journal = await readJournal(database);
+  expectEachOnce(journal, published);
+  const clusters = foldAll(journal);
+  expectShown(shown, clusters);
+  await expectPictured(database, clusters);
+  expect(await database.knex('gaps')).toEqual([]);
+  expect(await database.knex('dead_letters')).toEqual([]);
+  // What was recorded and not acknowledged came again, and was recognised.
+  expect([...killed, program].reduce((sum, each) => sum + each.sum('recorded', 'duplicates'), 0)).toBeGreaterThan(0);
+});
+
+test('two recorders share a queue and a database; one is killed, and the other has everything', async () => {
+  await using vhost = await freshVhost();
+  await using fresh = await freshDatabase();
+  await using programs = new AsyncStack();
+  const start = (): Program => programs.use(new Program({ ...OPTIONS, broker: vhost.url, database: fresh.url }));
+  const messages = messagesOf({ count: 8000, seed: SEED + 1, lists: false });
+  const published = messages.flatMap(({ body }) => eventTexts(body));
+  const total = published.length;
+
+  const both = [start(), start()] as const;
+  for (const program of both) await program.ready();
+  const [first, second] = both;
+  await using database = await openRecord(fresh.url);
+  await using publisher = await openLoad(vhost.url);
+  const publishing = publishAll(publisher, messages);
+  publishing.catch(() => {});
+  await Promise.all(both.map((program) => program.recorded(total / 4)));
+  await first.kill();
+  const third = start();
+  await Promise.all([second, third].map((program) => program.recorded(total / 2)));
+  await second.kill();
+  await publishing;
+  await third.pictured(total);
+  const shown = await third.cluster();
+  expect(await third.stop()).toBe(0);
+
+  const journal = await readJournal(database);
+  expectEachOnce(journal, published);
+  const clusters = foldAll(journal);
+  expectShown(shown, clusters);
+  await expectPictured(database, clusters);
+  for (const program of [first, second, third]) expect(program.sum('recorded', 'events')).toBeGreaterThan(0);
+});
