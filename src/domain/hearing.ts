@@ -53,5 +53,5 @@ export function heardSince(hearing: Hearing, from: Seconds, now: Seconds): { sec
     interrupted = true;
     seconds -= outage.to - Math.max(outage.from, from);
   }
-  return { seconds, interrupted };
+  return { seconds: Math.max(0, seconds), interrupted };
 }
