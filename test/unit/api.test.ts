@@ -62,19 +62,41 @@ describe('GET /api/cluster', () => {
   test('counts by state and status, by cluster and in all', async () => {
     folded(
       { type: 'worker-heartbeat', freq: 2 },
+      { type: 'worker-heartbeat', hostname: 'late@h', freq: 2 },
       { type: 'worker-heartbeat', hostname: 'old@h', freq: 2 },
       { type: 'task-received', uuid: 'a', name: 'n' },
       { type: 'task-received', uuid: 'b', name: 'n' },
       { type: 'task-succeeded', uuid: 'b', result: '1' },
+      { type: 'task-started', uuid: 'd', hostname: 'old@h' },
+      { type: 'worker-offline', hostname: 'old@h', active: 0 },
     );
     now += 3;
     folded({ type: 'worker-heartbeat', freq: 2 });
     now += 3;
     const answer = clusterAnswer.parse(await (await ask('/api/cluster')).json());
-    expect(answer.workers).toEqual({ ONLINE: 1, SUSPECT: 0, OFFLINE: 1 });
-    expect(answer.tasks).toEqual({ RECEIVED: 1, SUCCESS: 1 });
-    expect(answer).toMatchObject({ position: 6, clusters: [{ cluster: 'c', event_count: 6, task_count: 2 }] });
+    expect(answer.workers).toEqual({ ONLINE: 1, SUSPECT: 1, OFFLINE: 1 });
+    expect(answer.tasks).toEqual({ RECEIVED: 1, SUCCESS: 1, STARTED: 1 });
+    expect(answer).toMatchObject({
+      position: 9,
+      orphaned: 1,
+      clusters: [{ cluster: 'c', event_count: 9, orphaned: 1 }],
+    });
     expect(answer.receivers).toMatchObject([{ cluster: 'c', last_delivery: null, mode: 'guest' }]);
+  });
+
+  test('how much of what workers did was heard of; null where nothing tells', async () => {
+    folded({ type: 'worker-heartbeat', freq: 2, active: 0, processed: 0 });
+    const before = clusterAnswer.parse(await (await ask('/api/cluster')).json());
+    expect(before.capture).toEqual({ captured: 0, lost: 0, completeness: null });
+    for (let processed = 1; processed <= 40; processed++) {
+      now += 2;
+      if (processed % 4 !== 0 || processed > 20) folded({ type: 'task-started', uuid: `u${processed}` });
+      folded({ type: 'worker-heartbeat', freq: 2, active: 0, processed });
+    }
+    const { capture, clusters: each } = clusterAnswer.parse(await (await ask('/api/cluster')).json());
+    // The counting began with the first task; of the latest ones nothing is certain yet.
+    expect(capture).toEqual({ captured: 29, lost: 5, completeness: 29 / 34 });
+    expect(each[0]?.capture).toEqual(capture);
   });
 
   test('rates, lag, counts since the start and the last shutter', async () => {

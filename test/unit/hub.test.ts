@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
-import { type FeedMessage, feedMessage } from '../../src/contract/feed.ts';
+import { type Changes, type FeedMessage, feedMessage } from '../../src/contract/feed.ts';
 import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { HUB_DEFAULTS, Hub, type HubOptions } from '../../src/live/hub.ts';
 
@@ -132,10 +132,46 @@ describe('changes', () => {
     hub.flush();
     now += 5;
     vi.advanceTimersByTime(1000);
-    expect(socket.messages.at(-1)).toMatchObject({ from: 1, to: 1, workers: [{ hostname: 'w@h', status: 'OFFLINE' }] });
+    expect(socket.messages.at(-1)).toMatchObject({ from: 1, to: 1, workers: [{ hostname: 'w@h', status: 'SUSPECT' }] });
     const frames = socket.frames.length;
     vi.advanceTimersByTime(5000);
     expect(socket.frames).toHaveLength(frames);
+  });
+});
+
+describe('a worker that goes away', () => {
+  beforeEach(() => {
+    clusters = createClusters({ maxTasks: 1000, maxWorkers: 10 }, { fold: 'strict' });
+  });
+
+  test('is SUSPECT, then lost, and its tasks are orphaned until it is heard of again', () => {
+    const hub = createHub({ tick: 1 });
+    const socket = attach(hub);
+    const changes = (): (Changes | undefined)[] =>
+      socket.messages.flatMap((each) => (each.type === 'changes' ? [each] : []));
+    record(hub, { type: 'worker-heartbeat', freq: 2, active: 1, processed: 1 });
+    record(hub, { type: 'task-started', uuid: 'a' });
+    record(hub, { type: 'task-received', uuid: 'b' });
+    hub.flush();
+    expect(changes().at(-1)?.tasks).toMatchObject([{ orphaned: null }, { orphaned: null }]);
+    now = 1005;
+    vi.advanceTimersByTime(1000);
+    expect(changes().at(-1)?.workers).toMatchObject([{ status: 'SUSPECT', reason: null, since: 1000 }]);
+    now = 1030;
+    vi.advanceTimersByTime(1000);
+    expect(changes().at(-1)).toMatchObject({
+      tasks: [{ task_id: 'a', state: 'STARTED', orphaned: { at: 1000, reason: 'lost' } }],
+      workers: [{ status: 'OFFLINE', reason: 'lost', since: 1000 }],
+    });
+    const frames = socket.frames.length;
+    vi.advanceTimersByTime(5000);
+    expect(socket.frames).toHaveLength(frames);
+    record(hub, { type: 'worker-heartbeat', freq: 2, active: 1, processed: 1 });
+    hub.flush();
+    expect(changes().at(-1)).toMatchObject({
+      tasks: [{ task_id: 'a', orphaned: null }],
+      workers: [{ status: 'ONLINE' }],
+    });
   });
 });
 

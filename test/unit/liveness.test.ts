@@ -196,6 +196,12 @@ describe('a task is orphaned', () => {
     expect(orphan(120)).toBeNull();
   });
 
+  test('not when it was started while the other process was there already', () => {
+    strict.beat(120);
+    strict.tellTask('started', 110, { uuid: 'v', pid: 2, clock: 9 });
+    expect(orphanOf(strict.task('v'), strict.state, 121)).toBeNull();
+  });
+
   test('not by what its new worker does: it was run again there', () => {
     strict.tellTask('started', 96);
     strict.tellTask('received', 200, { hostname: 'v@h', pid: 5, clock: 1 });
