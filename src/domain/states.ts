@@ -10,13 +10,9 @@ export const REVOKED = 'REVOKED';
 export const REJECTED = 'REJECTED';
 /** The attempt failed and another one is to come. */
 export const RETRY = 'RETRY';
-export const IGNORED = 'IGNORED';
 
-/** The task has ended. Custom states and `REJECTED` are in none of these sets, as in Celery. */
+/** The task has ended. Custom states, REJECTED and RETRY are not among these, as in Celery. */
 export const READY_STATES: ReadonlySet<string> = new Set([SUCCESS, FAILURE, REVOKED]);
-export const UNREADY_STATES: ReadonlySet<string> = new Set([PENDING, RECEIVED, STARTED, REJECTED, RETRY]);
-export const EXCEPTION_STATES: ReadonlySet<string> = new Set([RETRY, FAILURE, REVOKED]);
-export const PROPAGATE_STATES: ReadonlySet<string> = new Set([FAILURE, REVOKED]);
 
 /** Rank of a state where events came in no sensible order: the lower number wins. Custom states stand after FAILURE. */
 export function precedence(state: string): number {

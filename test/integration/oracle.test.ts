@@ -74,7 +74,7 @@ const HIDDEN = new Set(['children', 'parent', 'root', 'worker', 'cluster_state']
 function foldOurs(stream: Stream): Folded {
   const clusters = createClusters(
     { maxTasks: 10_000, maxWorkers: 5_000 },
-    { localize: stream.localize, timeOrder: true },
+    { fold: 'celery', localize: stream.localize, timeOrder: true },
   );
   const state = stateOf(clusters, 'c');
   stream.events.forEach(([event, local_received], i) => {

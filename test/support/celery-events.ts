@@ -5,7 +5,7 @@ import type { Event, Json } from '../../src/domain/event.ts';
 const T0 = 1_700_000_000;
 
 /** What senders put where it does not belong. */
-export const strange: fc.Arbitrary<Json> = fc.constantFrom<Json[]>(
+const strange: fc.Arbitrary<Json> = fc.constantFrom<Json[]>(
   null,
   0,
   1,
@@ -154,7 +154,7 @@ const otherEvents = eventsOf(
 );
 
 /** One event. */
-export const events: fc.Arbitrary<Event> = fc.oneof(
+const events: fc.Arbitrary<Event> = fc.oneof(
   { weight: 12, arbitrary: taskEvents },
   { weight: 4, arbitrary: workerEvents },
   { weight: 1, arbitrary: otherEvents },

@@ -21,6 +21,10 @@ import { received } from '../support/celery-events.ts';
 
 const ROOMY: Limits = { maxTasks: 1_000, maxWorkers: 100 };
 
+function celeryClusters(limits: Limits): Clusters {
+  return createClusters(limits, { fold: 'celery' });
+}
+
 function foldAll(clusters: Clusters, events: readonly (readonly [Event, number])[]): State {
   for (const [event, local_received] of events) {
     fold(clusters, { position: clusters.position + 1, cluster: 'c', local_received, event });
@@ -93,7 +97,7 @@ describe('any events', () => {
     const names = Object.getOwnPropertyNames(Object.prototype);
     fc.assert(
       fc.property(fc.array(received, { maxLength: 40, size: 'max' }), (events) => {
-        const state = foldAll(createClusters(ROOMY), events);
+        const state = foldAll(celeryClusters(ROOMY), events);
         for (const record of [...state.tasks.values(), ...state.workers.values()]) expectTypes(record);
         expect(() => JSON.stringify(reportOf(state, 0))).not.toThrow();
       }),
@@ -119,7 +123,7 @@ describe('any events', () => {
       );
     fc.assert(
       fc.property(fc.array(fc.tuple(anything, fc.double({ noNaN: true }))), (events) => {
-        const state = foldAll(createClusters(ROOMY), events);
+        const state = foldAll(celeryClusters(ROOMY), events);
         for (const record of [...state.tasks.values(), ...state.workers.values()]) expectTypes(record);
         expectWithin(state, ROOMY);
       }),
@@ -133,7 +137,7 @@ describe('any events', () => {
         fc.array(received, { maxLength: 60, size: 'max' }),
         fc.record({ maxTasks: fc.integer({ min: 1, max: 4 }), maxWorkers: fc.integer({ min: 1, max: 2 }) }),
         (events, limits) => {
-          const clusters = createClusters(limits);
+          const clusters = celeryClusters(limits);
           for (const each of events) expectWithin(foldAll(clusters, [each]), limits);
         },
       ),
@@ -143,14 +147,14 @@ describe('any events', () => {
 
   test('may be nested deeper than the stack', () => {
     const deep = JSON.parse(`${'[['.repeat(50_000)}${']]'.repeat(50_000)}`) as Json;
-    const state = foldAll(createClusters(ROOMY), life('a', ['received'], 0, { name: deep, more: deep }));
+    const state = foldAll(celeryClusters(ROOMY), life('a', ['received'], 0, { name: deep, more: deep }));
     expect(state.tasks.get('a')).toMatchObject({ state: 'RECEIVED', name: null });
   });
 });
 
 describe('a value that does not fit', () => {
   test('is kept under its own name until one comes that does', () => {
-    const clusters = createClusters(ROOMY);
+    const clusters = celeryClusters(ROOMY);
     const state = foldAll(clusters, life('a', ['received'], 0, { retries: 'many', name: 5 }));
     const task = state.tasks.get('a') as Task;
     expect(task).toMatchObject({ retries: null, name: null, extra: { retries: 'many', name: 5 } });
@@ -162,7 +166,7 @@ describe('a value that does not fit', () => {
   });
 
   test('as uuid, is another task than a text that looks the same', () => {
-    const state = foldAll(createClusters(ROOMY), [
+    const state = foldAll(celeryClusters(ROOMY), [
       ...life('1', ['received']),
       ...life('x', ['received'], 1, { uuid: 1 }),
       ...life('x', ['received'], 2, { uuid: null }),
@@ -177,7 +181,7 @@ describe('eviction', () => {
   const limits: Limits = { maxTasks: 3, maxWorkers: 10 };
 
   test('takes what ended first, however late it was known', () => {
-    const clusters = createClusters(limits);
+    const clusters = celeryClusters(limits);
     const state = foldAll(clusters, [
       ...life('a', ['received', 'started'], 0),
       ...life('b', ['received', 'started', 'succeeded'], 10),
@@ -192,7 +196,7 @@ describe('eviction', () => {
   });
 
   test('takes an active task only when nothing has ended, the oldest, and counts it', () => {
-    const clusters = createClusters(limits);
+    const clusters = celeryClusters(limits);
     const state = foldAll(
       clusters,
       ['a', 'b', 'c', 'd'].flatMap((uuid, i) => life(uuid, ['received'], i)),
@@ -205,7 +209,7 @@ describe('eviction', () => {
   });
 
   test('does not take a task for ended that is retried after all', () => {
-    const state = foldAll(createClusters(limits), [
+    const state = foldAll(celeryClusters(limits), [
       ...life('a', ['received', 'succeeded', 'retried'], 0),
       ...life('b', ['received', 'succeeded'], 10),
       ...life('c', ['received'], 20),
@@ -215,7 +219,7 @@ describe('eviction', () => {
   });
 
   test('is forgetful of nothing while there is room', () => {
-    expect(foldAll(createClusters(limits), life('a', ['received'])).forgetful).toBe(false);
+    expect(foldAll(celeryClusters(limits), life('a', ['received'])).forgetful).toBe(false);
   });
 
   test('of workers takes the one that came first', () => {
@@ -224,7 +228,7 @@ describe('eviction', () => {
       at,
     ];
     const events = [hello('a', 1), hello('b', 2), hello('a', 3), hello('c', 4)];
-    const state = foldAll(createClusters({ maxTasks: 1, maxWorkers: 2 }), events);
+    const state = foldAll(celeryClusters({ maxTasks: 1, maxWorkers: 2 }), events);
     expect([...state.workers.keys()]).toEqual(['b', 'c']);
   });
 
@@ -235,7 +239,7 @@ describe('eviction', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400, size: 'max' }), (steps) => {
-        const clusters = createClusters({ maxTasks: 8, maxWorkers: 1 });
+        const clusters = celeryClusters({ maxTasks: 8, maxWorkers: 1 });
         const state = stateOf(clusters, 'c');
         const known: string[] = [];
         const ended: string[] = [];
@@ -270,7 +274,7 @@ describe('eviction', () => {
 describe('restoring', () => {
   /** As a database would give the records back: copies, children as they were, in the order of their ends. */
   function restored(from: Clusters): Clusters {
-    const clusters = createClusters(from.limits);
+    const clusters = celeryClusters(from.limits);
     clusters.position = from.position;
     const [before, state] = [stateOf(from, 'c'), stateOf(clusters, 'c')];
     const { event_count, task_count, clock, evicted_active, last_received } = before;
@@ -305,8 +309,8 @@ describe('restoring', () => {
     let compared = 0;
     fc.assert(
       fc.property(fc.array(whole, { maxLength: 30, size: 'max' }), (events) => {
-        const uninterrupted = shape(foldAll(createClusters(ROOMY), events));
-        const first = createClusters(ROOMY);
+        const uninterrupted = shape(foldAll(celeryClusters(ROOMY), events));
+        const first = celeryClusters(ROOMY);
         for (let cut = 0; cut <= events.length; cut++) {
           const state = foldAll(first, events.slice(cut - 1, cut));
           if (waitsForFormer(state)) continue;
@@ -328,7 +332,7 @@ describe('restoring', () => {
       [parent, child, retried],
       [retried, parent, child],
     ]) {
-      const state = stateOf(createClusters(ROOMY), 'c');
+      const state = stateOf(celeryClusters(ROOMY), 'c');
       for (const task of order) restoreTask(state, structuredClone(task));
       endRestore(state);
       expect([...(state.tasks.get('parent')?.children ?? [])].sort()).toEqual(['child', 'retried']);
@@ -339,7 +343,7 @@ describe('restoring', () => {
 
   test('stays within the limits and does not replace what is there', () => {
     const limits: Limits = { maxTasks: 2, maxWorkers: 1 };
-    const state = stateOf(createClusters(limits), 'c');
+    const state = stateOf(celeryClusters(limits), 'c');
     for (const uuid of ['a', 'b', 'c']) restoreTask(state, { ...createTask(uuid), state: 'SUCCESS' });
     const [kept] = state.tasks.values();
     restoreTask(state, createTask('b'));
@@ -351,7 +355,7 @@ describe('restoring', () => {
   });
 
   test('brings back a task that was evicted', () => {
-    const clusters = createClusters({ maxTasks: 1, maxWorkers: 1 });
+    const clusters = celeryClusters({ maxTasks: 1, maxWorkers: 1 });
     const state = foldAll(clusters, life('a', ['received', 'started'], 0, { name: 'n' }));
     const evicted = state.tasks.get('a') as Task;
     foldAll(clusters, life('b', ['received', 'succeeded'], 10));
