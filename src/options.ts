@@ -209,9 +209,9 @@ export const OPTIONS = {
   fold: {
     group: 'Memory',
     value: 'name',
-    schema: z.enum(['celery'], 'celery'),
-    default: 'celery',
-    doc: 'How events become state: `celery`, as `celery.events.state` does',
+    schema: z.enum(['strict', 'celery'], 'strict or celery'),
+    default: 'strict',
+    doc: 'How events become state: `strict`, what really happened; `celery`, as `celery.events.state` does',
   },
   maxTasks: {
     group: 'Memory',

@@ -178,7 +178,7 @@ export class Recorder {
     const missing = new Map<State, Set<string>>();
     for (const { cluster, event } of entries) {
       const state = stateOf(clusters, cluster);
-      if (!mayBeForgotten(state, event)) continue;
+      if (!mayBeForgotten(clusters, state, event)) continue;
       const uuids = missing.get(state);
       if (uuids) uuids.add(String(event.uuid));
       else missing.set(state, new Set([String(event.uuid)]));

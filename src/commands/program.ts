@@ -46,7 +46,8 @@ export function createProgram(): Command {
     .description('Folds what `celerycam dump` printed, without broker or database, and prints the state it leads to.')
     .argument('<file>', 'file of JSON lines; - for standard input')
     .option('--json', 'print everything as one JSON object instead of a summary')
-    .option('--fold <name>', 'how events become state: celery', 'celery')
+    .option('--diff', 'print where Celery’s own fold and ours disagree, and why; exit 1 where nothing explains it')
+    .option('--fold <name>', 'how events become state: strict or celery', 'strict')
     .option('--max-tasks <n>', 'tasks in memory at most; more than that are dropped, finished ones first', '1000000')
     .action(async (file: string, flags: Flags) => {
       const { replay, replayOptions } = await import('./replay.ts');

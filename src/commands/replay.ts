@@ -4,24 +4,29 @@ import { createReadStream } from 'node:fs';
 import { isEvent, notAnEvent } from '../broker/decoder.ts';
 import { parseJson } from '../broker/json.ts';
 import { loadConfig } from '../config.ts';
+import { Comparison } from '../domain/difference.ts';
 import type { Event, Json, Seconds } from '../domain/event.ts';
 import { reportTasks, reportWithoutTasks } from '../domain/report.ts';
-import { type Clusters, createClusters, fold, type State, stateOf } from '../domain/state.ts';
+import { type Clusters, createClusters, type FoldName, fold, type State, stateOf } from '../domain/state.ts';
 import { MonitorError, reasonOf } from '../errors.ts';
+import { printDifferences } from './difference.ts';
 import { linesOf } from './lines.ts';
 import { printJson, printSummary } from './report.ts';
 
 export interface ReplayOptions {
   /** Print everything as one JSON object instead of a summary. */
   readonly json: boolean;
+  /** Print where the two reducers disagree instead. */
+  readonly diff: boolean;
   readonly maxTasks: number;
-  readonly fold: 'celery';
+  readonly fold: FoldName;
 }
 
 /** Options as they came from the command line. @throws MonitorError CONFIG_INVALID */
 export function replayOptions(flags: Readonly<Record<string, unknown>>): ReplayOptions {
-  const { state } = loadConfig(flags, {}, ['Memory']);
-  return { json: flags['json'] === true, maxTasks: state.maxTasks, fold: state.fold };
+  const { diff, ...rest } = flags;
+  const { state } = loadConfig(rest, {}, ['Memory']);
+  return { json: flags['json'] === true, diff: diff === true, maxTasks: state.maxTasks, fold: state.fold };
 }
 
 /**
@@ -29,8 +34,11 @@ export function replayOptions(flags: Readonly<Record<string, unknown>>): ReplayO
  * is no failure.
  * @throws MonitorError FILE_UNREADABLE
  */
-export async function replay(file: string, { json, maxTasks, fold }: ReplayOptions): Promise<void> {
-  const outcome = new Replay(createClusters({ maxTasks, maxWorkers: maxTasks }, { fold, timeOrder: true }));
+export async function replay(file: string, { json, diff, maxTasks, fold }: ReplayOptions): Promise<void> {
+  const limits = { maxTasks, maxWorkers: maxTasks };
+  const clusters = createClusters(limits, { fold, timeOrder: fold === 'celery' });
+  const comparison = diff ? new Comparison(maxTasks) : null;
+  const outcome = new Replay(clusters, comparison);
   try {
     for await (const lines of linesOf(
       file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 }),
@@ -40,6 +48,10 @@ export async function replay(file: string, { json, maxTasks, fold }: ReplayOptio
   } catch (cause) {
     const name = file === '-' ? 'standard input' : file;
     throw new MonitorError('FILE_UNREADABLE', `${name} could not be read: ${reasonOf(cause)}`, { cause });
+  }
+  if (comparison) {
+    if (!printDifferences(comparison, json, process.stdout)) process.exitCode = 1;
+    return;
   }
   const { state, end, undecodable } = outcome;
   if (state.forgetful) {
@@ -57,12 +69,15 @@ const CLUSTER = 'replay';
 class Replay {
   undecodable = 0;
   readonly #clusters: Clusters;
+  readonly #comparison: Comparison | null;
   #line = 0;
   #position = 0;
   #latest: Seconds = 0;
 
-  constructor(clusters: Clusters) {
+  /** @param comparison takes the events instead, where there is one */
+  constructor(clusters: Clusters, comparison: Comparison | null) {
     this.#clusters = clusters;
+    this.#comparison = comparison;
   }
 
   get state(): State {
@@ -106,7 +121,9 @@ class Replay {
     const local_received = [time, event['timestamp']].find((value) => typeof value === 'number') ?? 0;
     this.#latest = Math.max(this.#latest, local_received);
     this.#position += 1;
-    fold(this.#clusters, { position: this.#position, cluster: CLUSTER, local_received, event });
+    const entry = { position: this.#position, cluster: CLUSTER, local_received, event };
+    if (this.#comparison) this.#comparison.add(entry);
+    else fold(this.#clusters, entry);
   }
 
   #complain(reason: string): void {

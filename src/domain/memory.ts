@@ -3,7 +3,7 @@ import type { Loss } from './audit.ts';
 import type { Json, Seconds } from './event.ts';
 import { createHearing, type Hearing } from './hearing.ts';
 import { Oldest } from './oldest.ts';
-import { createTask, isReady, TASK_FIELDS, type Task } from './task.ts';
+import { createTask, hasEnded, TASK_FIELDS, type Task } from './task.ts';
 import { Texts } from './texts.ts';
 import type { TimeOrder } from './time-order.ts';
 import { createWorker, WORKER_FIELDS, type Worker } from './worker.ts';
@@ -118,10 +118,10 @@ export function dropWorker(state: State, worker: Worker): void {
   state.indexes.misfits.delete(worker);
 }
 
-/** To be called when `isReady(task)` has changed. */
+/** To be called when `hasEnded(task)` has changed. */
 export function noteReady(state: State, task: Task): void {
   const { finished, oldestFinished } = state.indexes;
-  if (!isReady(task)) {
+  if (!hasEnded(task)) {
     finished.delete(task.uuid);
   } else {
     finished.set(task.uuid, task);
@@ -187,10 +187,12 @@ export function restoreTask(state: State, task: Task): void {
   task.children = null;
   keepTask(state, task);
   if (task.name !== null) task.name = shareName(state, task.name);
-  if (isReady(task)) noteReady(state, task);
-  if (hasMisfit(task, TASK_FIELDS)) state.indexes.misfits.add(task);
+  if (hasEnded(task)) noteReady(state, task);
+  // To the `strict` reducer no field is told by `extra`, and a retried task is no child of its own.
+  const isStrict = task.life !== null || task.stored_life !== null;
+  if (!isStrict && hasMisfit(task, TASK_FIELDS)) state.indexes.misfits.add(task);
   const parentId = parentOf(state, task);
-  if (parentId !== null) joinParent(state, task, parentId);
+  if (parentId !== null && !(isStrict && parentId === task.uuid)) joinParent(state, task, parentId);
   takeChildren(state, task);
   for (const parent of state.indexes.expected.get(task.uuid) ?? []) readopt(state, parent, task);
   state.indexes.expected.delete(task.uuid);

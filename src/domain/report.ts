@@ -3,8 +3,9 @@ import { compareCodePoints } from './code-points.ts';
 import type { Json, Seconds } from './event.ts';
 import { livenessOf } from './liveness.ts';
 import { keyOf, misfitOf, type State } from './memory.ts';
+import { runsOf } from './runs.ts';
 import { READY_STATES } from './states.ts';
-import { TASK_FIELDS, type Task } from './task.ts';
+import { lifeOf, TASK_FIELDS, type Task } from './task.ts';
 import { heartbeatExpires, WORKER_FIELDS, type Worker } from './worker.ts';
 
 /** A record by field. A field holds what the events said, so of a strange event it may hold anything. */
@@ -46,9 +47,10 @@ export function* reportTasks(state: State): Generator<RecordReport, void, undefi
   for (const task of state.tasks.values()) yield reportTask(state, task);
 }
 
-/** The fields of `Task.as_dict` (Celery 5.2), with `parent` and `root` only where they are in memory, and what else there is. */
-function reportTask(state: State, task: Task): RecordReport {
+/** The fields of `Task.as_dict` (Celery 5.2), with `parent` and `root` only where they are in memory, and what else there is; `runs` as `strict` knows them. */
+export function reportTask(state: State, task: Task): RecordReport {
   const fields = toldFields(state, task, TASK_FIELDS);
+  const life = lifeOf(task);
   const worker = task.worker === null ? undefined : state.workers.get(task.worker);
   return {
     ...fields,
@@ -57,7 +59,9 @@ function reportTask(state: State, task: Task): RecordReport {
     root: relative(state, fields.root_id),
     origin: worker ? `${worker.hostname}.${worker.pid}` : task.client,
     ready: READY_STATES.has(String(fields.state)),
-    extra: otherFields(task, TASK_FIELDS),
+    ...(life === null
+      ? { extra: otherFields(task, TASK_FIELDS) }
+      : { extra: { ...task.extra }, runs: runsOf(life).map((run) => ({ ...run })) }),
   };
 }
 

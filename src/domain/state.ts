@@ -13,7 +13,7 @@ export { restoreTask, restoreWorker };
 export type FoldName = 'celery' | 'strict';
 
 export interface FoldOptions {
-  /** @default 'celery' */
+  /** @default 'strict' */
   readonly fold?: FoldName;
   /** See `CeleryOptions.localize`. */
   readonly localize?: boolean;
@@ -35,12 +35,13 @@ export interface Clusters {
 }
 
 export function createClusters(limits: Limits, options: FoldOptions = {}): Clusters {
+  const { fold = 'strict' } = options;
   return {
     position: 0,
     limits,
     byName: new Map(),
-    fold: options.fold ?? 'celery',
-    reducer: options.fold === 'strict' ? createStrict() : createCelery({ localize: options.localize }),
+    fold,
+    reducer: fold === 'strict' ? createStrict() : createCelery({ localize: options.localize }),
     keepsTimeOrder: options.timeOrder ?? false,
   };
 }
@@ -58,13 +59,15 @@ export function stateOf(clusters: Clusters, cluster: string): State {
 
 /**
  * Whether an event may tell of a task that memory has dropped, so that its record has to be loaded before the event is
- * folded. One that begins a life is taken for a new task.
+ * folded. To `celery` one that begins a life is a new task; to `strict` it may be another run of a task that was known, so
+ * there each new task is looked up once memory has dropped any.
  */
-export function mayBeForgotten(state: State, event: Event): boolean {
+export function mayBeForgotten(clusters: Clusters, state: State, event: Event): boolean {
   if (!state.forgetful) return false;
   const { type, uuid, retries } = event;
   if (typeof uuid !== 'string' || !type.startsWith('task-') || state.tasks.has(uuid)) return false;
-  return !(type === 'task-sent' || type === 'task-received') || (typeof retries === 'number' && retries > 0);
+  const begins = type === 'task-sent' || type === 'task-received';
+  return clusters.fold === 'strict' || !begins || (typeof retries === 'number' && retries > 0);
 }
 
 /** Folds one entry. Pure and deterministic but for the records it changes: no clock, no randomness, no IO. Never throws. */

@@ -118,7 +118,7 @@ describe('asking', () => {
     [['demo', '--rate', 'fast'], '--rate: got "fast", expected tasks per second, such as 100'],
     [['demo', '--failures', '2'], '--failures: got "2", expected a share from 0 to 1, such as 0.05'],
     [['replay'], "missing required argument 'file'"],
-    [['replay', FIXTURE, '--fold', 'magic'], '--fold: got "magic", expected celery'],
+    [['replay', FIXTURE, '--fold', 'magic'], '--fold: got "magic", expected strict or celery'],
     [['dump', '--broker', 'redis://:s3cret@h'], 'brokers of type redis are not supported yet'],
   ])('wrongly: %j', async (args, complaint) => {
     const { code, stderr } = await celerycam(args);
@@ -130,7 +130,7 @@ describe('asking', () => {
 
 describe('replay', () => {
   test('prints everything as one JSON object', async () => {
-    const { code, stdout, stderr } = await celerycam(['replay', FIXTURE, '--json']);
+    const { code, stdout, stderr } = await celerycam(['replay', FIXTURE, '--fold', 'celery', '--json']);
     expect([code, stderr]).toEqual([0, '']);
     const report = JSON.parse(stdout) as Record<string, unknown[]>;
     expect(Object.keys(report)).toEqual(
@@ -138,6 +138,23 @@ describe('replay', () => {
     );
     expect(report['event_count']).toBe(1370);
     expect(report['tasks']?.length).toBe(report['tasks_by_time']?.length);
+  });
+
+  test('shows where the two folds disagree, and why', async () => {
+    const { code, stdout, stderr } = await celerycam(['replay', FIXTURE, '--diff']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^ {2}state +celery "STARTED", strict "REJECTED": S1$/m);
+    expect(stdout).toMatch(/^ +5 {2}S1: REJECTED ranks below/m);
+    const canvas = FIXTURE.replace('mixed', 'canvas');
+    expect(await celerycam(['replay', canvas, '--diff'])).toEqual({ code: 0, stdout: 'no difference\n', stderr: '' });
+    const json = await celerycam(['replay', FIXTURE, '--diff', '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ rules: { S1: { count: 5 } }, unexplained: 0 });
+  });
+
+  test('tells runs by default', async () => {
+    const { stdout } = await celerycam(['replay', FIXTURE, '--json']);
+    const { tasks } = JSON.parse(stdout) as { tasks: { state: string; runs: { state: string }[] }[] };
+    expect(tasks.some(({ runs }) => runs.length > 1 && runs[0]?.state === 'RETRY')).toBe(true);
   });
 
   test('prints a summary, also of standard input', async () => {
@@ -191,7 +208,9 @@ describe('replay', () => {
       JSON.stringify({ body: [beat(100), beat(102)], local_received: [100.5, 102.5] }),
       JSON.stringify({ body: beat(104) }),
     );
-    const { workers } = JSON.parse((await celerycam(['replay', file, '--json'])).stdout) as { workers: unknown[] };
+    const { workers } = JSON.parse((await celerycam(['replay', file, '--fold', 'celery', '--json'])).stdout) as {
+      workers: unknown[];
+    };
     expect(workers).toMatchObject([{ heartbeats: [100.5, 102.5, 104] }]);
   });
 
