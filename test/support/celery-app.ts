@@ -64,6 +64,15 @@ export class CeleryApp implements AsyncDisposable {
     return () => this.#stop(worker, 'SIGTERM');
   }
 
+  /** Calls a task of `app.py` with one argument, and goes on. */
+  async call(task: string, argument: number): Promise<void> {
+    await promisify(execFile)(PYTHON, ['-c', `import app; app.${task}.delay(${argument})`], {
+      cwd: HERE,
+      env: this.#env,
+      timeout: 60_000,
+    });
+  }
+
   /** Publishes one task of every kind and waits until all of them have ended. Needs workers. */
   async publish(): Promise<Published> {
     const { stdout } = await promisify(execFile)(PYTHON, ['publish.py'], {
