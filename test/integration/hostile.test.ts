@@ -1,102 +1,127 @@
-/** Ten kinds of hostile message, 10,000 of each, mixed with good ones, through the whole program. */
+/** Ten kinds of hostile message, 10,000 of each and no two the same, mixed with good ones, through the whole program. */
+import { createHash } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { Program } from '../support/program.ts';
 import { event, openSender } from '../support/receiving.ts';
-import { Running } from '../support/running.ts';
+import { expectEachOnce, foldAll, openRecord, readJournal } from '../support/record.ts';
 import { freshDatabase, freshVhost } from '../support/services.ts';
 
 const OF_EACH = 10_000;
 
 interface Hostile {
-  /** Part of the reason that the dead letters must give. */
+  /** What the reason of its dead letters must say. */
   readonly reason: string;
-  readonly body: Buffer;
+  readonly body: (n: number) => Buffer;
   readonly properties?: object;
 }
 
+/** Text of Latin-1 characters as bytes. */
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
 const HOSTILE: readonly Hostile[] = [
-  { reason: 'is not JSON', body: Buffer.from('{"type": "task-started", "uuid": "cut o') },
-  { reason: 'not valid UTF-8', body: Buffer.from('{"type": "task-\xff"}', 'latin1') },
+  { reason: 'is not JSON', body: (n) => bytes(`{"type": "task-started", "uuid": "${n} cut o`) },
+  { reason: 'not valid UTF-8', body: (n) => bytes(`{"type": "task-\xff", "uuid": "${n}"}`) },
   {
     reason: 'pickle',
-    body: Buffer.from('80049520000000000000008c05706f736978948c0673797374656d9493948c0474727565948594529', 'hex'),
+    body: (n) =>
+      bytes(`\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x05posix\x94\x8c\x06system\x94\x93\x94\x8c\x04true${n}\x85R.`),
     properties: { contentType: 'application/x-python-serialize', contentEncoding: 'binary' },
   },
-  { reason: 'null', body: Buffer.from('null') },
-  { reason: 'without "type"', body: Buffer.from('{"hostname": "w1@vm", "__proto__": {"type": "task-started"}}') },
-  { reason: '"image/png"', body: Buffer.from('\x89PNG\r\n', 'latin1'), properties: { contentType: 'image/png' } },
-  { reason: 'bz2', body: Buffer.from('BZh91AY&SY'), properties: { headers: { compression: 'application/x-bz2' } } },
+  { reason: 'the body is a number', body: (n) => bytes(String(n)) },
+  { reason: 'without "type"', body: (n) => bytes(`{"clock": ${n}, "__proto__": {"type": "task-started"}}`) },
+  { reason: '"type" is no string', body: (n) => bytes(`{"type": ["task-started"], "clock": ${n}}`) },
+  { reason: '"image/png"', body: (n) => bytes(`\x89PNG\r\n${n}`), properties: { contentType: 'image/png' } },
   {
-    reason: 'not decompress',
-    body: Buffer.from('x\x9c!', 'latin1'),
+    reason: 'bz2',
+    body: (n) => bytes(`BZh91AY&SY${n}`),
+    properties: { headers: { compression: 'application/x-bz2' } },
+  },
+  {
+    reason: 'does not decompress',
+    body: (n) => bytes(`x\x9c!${n}`),
     properties: { headers: { compression: 'application/x-gzip' } },
   },
-  { reason: 'nested deeper', body: Buffer.from(`{"type":"task-started","x":${'['.repeat(2000)}${']'.repeat(2000)}}`) },
+  {
+    reason: 'nested deeper',
+    body: (n) => bytes(`{"type":"task-started","x":${'['.repeat(2000)}${n}${']'.repeat(2000)}}`),
+  },
   {
     reason: 'not msgpack',
-    body: Buffer.from('ddffffffff00', 'hex'),
+    body: (n) => Buffer.concat([Buffer.from('ddffffffff', 'hex'), bytes(String(n))]),
     properties: { contentType: 'application/x-msgpack' },
   },
 ];
 
+/** A few bytes that become too many. */
+const BOMB = { body: deflateSync(Buffer.alloc(65 * 1024 * 1024)), properties: { headers: { compression: 'zlib' } } };
+const BOMBS = 10;
+
+/** A good event that holds what is hard to keep; and what the journal is to hold of it. */
+function odd(n: number): readonly [sent: string, kept: string] {
+  const fields = { ...event(n), odd: '\u0000 \ud800', constructor: 1, [`${n}`.padEnd(n % 100 ? 10 : 10_000, 'k')]: 1 };
+  const text = JSON.stringify(fields).slice(0, -1);
+  const rest = (nan: string, big: string): string => `${text},"__proto__":{"polluted":true},"nan":${nan},"big":${big}}`;
+  return [rest('NaN', '123456789012345678901'), rest('"NaN"', '"123456789012345678901"')];
+}
+
+/** Names that are keys of other things than tasks and workers. */
+const NAMES = ['__proto__', 'constructor', 'toString', 'ü'.repeat(3000), '\u0000', ''];
+
 test('no crash, no good event lost, every bad one in the dead letters with its reason and its bytes', async () => {
   await using vhost = await freshVhost();
-  await using database = await freshDatabase();
-  await using running = new Running({ broker: [vhost.url], queue: 'recorder', database: database.url });
-  await running.next('receiver:ready');
+  await using fresh = await freshDatabase();
+  await using program = new Program({ broker: vhost.url, queue: 'kept', database: fresh.url });
+  await program.ready();
   await using sender = await openSender(vhost.url);
-  for (let from = 0; from < OF_EACH; from += 500) {
-    for (let n = from; n < from + 500; n++) {
-      for (const { body, properties } of HOSTILE) sender.publish(body, 'task.multi', properties);
-      // Good ones, that hold what is hard to keep, singly and in a list with a bad element in its midst.
-      const odd = { odd: '\u0000 \ud800', constructor: 1 };
-      sender.publish(
-        Buffer.from(
-          JSON.stringify({ ...event(2 * n), ...odd }).replace(
-            /}$/,
-            ', "__proto__": {"polluted": true}, "nan": NaN, "big": 123456789012345678901}',
-          ),
-        ),
-      );
-      if (n % 10 === 0) sender.publish(Buffer.from(JSON.stringify([event(2 * n + 1), 7, event(2 * n + 1_000_001)])));
-    }
-    await sender.confirmed();
-  }
-  const count = async (table: string): Promise<number> => {
-    const [row] = await running.query<{ n: string }>(`SELECT count(*) AS n FROM celerycam.${table}`);
-    return Number(row?.n);
+  const good: string[] = [];
+  const send = (sent: string, kept = [sent]): void => {
+    sender.publish(Buffer.from(sent));
+    good.push(...kept.map((text) => JSON.stringify(JSON.parse(text))));
   };
-  const good = OF_EACH + (2 * OF_EACH) / 10;
-  const bad = HOSTILE.length * OF_EACH + OF_EACH / 10;
-  await running.until(
-    'all to be recorded',
-    async () => (await count('events')) >= good && (await count('dead_letters')) >= bad,
-  );
-
-  expect(await count('events')).toBe(good);
-  expect(await count('dead_letters')).toBe(bad);
-  const [uuids] = await running.query<{ n: string }>('SELECT count(DISTINCT uuid) AS n FROM celerycam.events');
-  expect(Number(uuids?.n)).toBe(good);
-  const letters = await running.query<{ reason: string; n: string; bodies: string; body: string }>(
-    `SELECT reason, count(*) AS n, count(DISTINCT body) AS bodies, min(encode(body, 'hex')) AS body FROM celerycam.dead_letters GROUP BY reason`,
-  );
-  for (const { reason, body } of HOSTILE) {
-    const group = letters.filter((letter) => letter.reason.includes(reason));
-    expect(group).toMatchObject([{ n: String(OF_EACH), bodies: '1' }]);
-    expect(group[0]?.body).toBe(body.toString('hex'));
+  for (const [n, name] of NAMES.entries()) {
+    send(JSON.stringify({ ...event(n), type: 'worker-online', hostname: name }));
+    send(JSON.stringify({ ...event(n), type: `task-${name}`, hostname: name, uuid: name, name, parent_id: name }));
   }
-  expect(letters.find(({ reason }) => reason.includes('an element of the list'))).toMatchObject({
-    n: String(OF_EACH / 10),
-    body: '37',
-  });
-  const [kept] = await running.query<{ body: string }>("SELECT body FROM celerycam.events WHERE uuid = 'u0'");
-  expect(kept?.body).toContain('"__proto__":{"polluted":true}');
-  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
-  expect({ ...JSON.parse(kept?.body ?? '') }).toMatchObject({
-    ...event(0),
-    odd: '\u0000 \ud800',
-    constructor: 1,
-    nan: 'NaN',
-    big: '123456789012345678901',
-  });
-  await running.stop();
+  for (let n = 0; n < OF_EACH; n++) {
+    for (const { body, properties } of HOSTILE) sender.publish(body(n), 'task.multi', properties);
+    if (n % (OF_EACH / BOMBS) === 0) sender.publish(BOMB.body, 'task.multi', BOMB.properties);
+    const [sent, kept] = odd(n);
+    send(sent, [kept]);
+    if (n % 10 === 0) {
+      // A bad element in the midst of a list takes nothing else with it.
+      const [first, second] = [event(OF_EACH + n), event(2 * OF_EACH + n)].map((each) => JSON.stringify(each));
+      send(`[${first}, ${n}, ${second}]`, [`${first}`, `${second}`]);
+    }
+    if (n % 500 === 499) await sender.confirmed();
+  }
+  const last = JSON.stringify(event(4 * OF_EACH));
+  send(last);
+  await sender.confirmed();
+  await program.pictured(good.length);
+  const [shown] = (await program.cluster()).clusters;
+  expect(await program.stop()).toBe(0);
+  expect(program.noise).toEqual([]);
+
+  await using database = await openRecord(fresh.url);
+  const journal = await readJournal(database);
+  expectEachOnce(journal, good);
+  const state = foldAll(journal).byName.get('default');
+  expect(shown).toMatchObject({ event_count: good.length, task_count: state?.task_count });
+  expect(await database.knex('task_states').count('*')).toEqual([{ count: state?.tasks.size }]);
+  expect(await database.knex('worker_states').count('*')).toEqual([{ count: state?.workers.size }]);
+  expect(await database.knex('gaps')).toEqual([]);
+
+  const letters: { reason: string; body: Buffer }[] = await database.knex('dead_letters').select('reason', 'body');
+  const digest = (body: Buffer): string => createHash('sha1').update(body).digest('hex');
+  const expected = [
+    ...HOSTILE.map(({ reason, body }) => ({ reason, bodies: Array.from({ length: OF_EACH }, (_, n) => body(n)) })),
+    { reason: 'larger than', bodies: Array.from({ length: BOMBS }, () => BOMB.body) },
+    { reason: 'an element', bodies: Array.from({ length: OF_EACH / 10 }, (_, n) => bytes(String(n * 10))) },
+  ];
+  for (const { reason, bodies } of expected) {
+    const kept = letters.filter((letter) => letter.reason.includes(reason));
+    expect([reason, kept.map(({ body }) => digest(body)).sort()]).toEqual([reason, bodies.map(digest).sort()]);
+  }
+  expect(letters).toHaveLength(HOSTILE.length * OF_EACH + BOMBS + OF_EACH / 10);
 });
