@@ -1,6 +1,8 @@
 /** The loss audit: no alarm on what healthy workers send, however it arrives; and every planted loss found, with its size. */
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
 import { capturedBy } from '../../src/domain/audit.ts';
 import { createClusters, fold, type State, stateOf } from '../../src/domain/state.ts';
 import { type Message, messagesOf, type ProcessPlan } from '../support/worker-process.ts';
@@ -122,6 +124,26 @@ describe('no alarm', () => {
     }));
     expect(foldMessages(off).losses).toEqual([]);
   });
+});
+
+test('no alarm for what real workers sent, nor for the simulated ones', () => {
+  for (const name of ['mixed', 'canvas', 'outcomes', 'redis']) {
+    const lines = readFileSync(new URL(`../fixtures/celery/${name}.jsonl`, import.meta.url), 'utf8')
+      .trim()
+      .split('\n');
+    const messages = lines.map((line): Message => {
+      const { body, local_received: at } = JSON.parse(line.replace(/\bNaN\b|-?\bInfinity\b/g, 'null'));
+      return { at: Array.isArray(at) ? at[0] : at, events: Array.isArray(body) ? body : [body] };
+    });
+    expect(foldMessages(messages.filter(({ events }) => events.length > 0)).losses).toEqual([]);
+  }
+  // Eight minutes: each worker is restarted about twice.
+  const messages = [...simulate({ ...DEFAULT_SIMULATION, rate: 5, count: 2500 }, 0)];
+  const state = foldMessages(messages.map(({ at, body }) => ({ at, events: [JSON.parse(body)].flat() })));
+  expect(state.losses).toEqual([]);
+  const captured = [...state.workers.values()].map(({ incarnation }) => incarnation && capturedBy(incarnation.audit));
+  expect(captured).toHaveLength(3);
+  for (const each of captured) expect(each).toEqual({ captured: expect.toSatisfy((n: number) => n > 50), lost: 0 });
 });
 
 function everySecond(from: number, to: number): number[] {
