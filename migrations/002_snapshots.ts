@@ -122,7 +122,8 @@ export async function up(knex: Knex): Promise<void> {
       ages_from double precision not null,
       -- the snapshot since which it has been so (the columns that task_history has)
       since bigint not null,
-      primary key (cluster, task_id)
+      -- the task first: even before Postgres has statistics it then looks a task up by it
+      primary key (task_id, cluster)
     );
     create index on task_states (ready, ages_from);
 

@@ -6,19 +6,36 @@ import { from, to } from 'pg-copy-streams';
 import type { Seconds } from './domain/event.ts';
 import { MonitorError, reasonOf } from './errors.ts';
 
-/** How long a transaction may take. */
+/** How long work with a connection may take. */
 export interface Patience {
   /** The connection is cut after so long, so that a dead network or a stuck server cannot hold us for ever. */
   readonly seconds: Seconds;
-  /** When it aborts, a transaction under way has `GRACE` seconds left. */
+  /** When it aborts, work under way has `GRACE` seconds left. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Bytes to a chunk of COPY. */
 const CHUNK = 65_536;
 
-/** What a transaction may still take once the program stops. */
+/** What it may still take once the program stops. */
 const GRACE: Seconds = 5;
+
+/** Runs `work` on one connection of the pool. Throws what `work` or Postgres threw. */
+export async function withClient<T>(db: Knex, patience: Patience, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client: pg.Client = await db.client.acquireConnection();
+  const cut = (): unknown => client.connection.stream.destroy(new Error('the database did not answer in time'));
+  const timers = [setTimeout(cut, patience.seconds * 1000)];
+  const hurry = (): unknown => timers.push(setTimeout(cut, GRACE * 1000));
+  if (patience.signal?.aborted) hurry();
+  patience.signal?.addEventListener('abort', hurry);
+  try {
+    return await work(client);
+  } finally {
+    patience.signal?.removeEventListener('abort', hurry);
+    timers.forEach(clearTimeout);
+    await db.client.releaseConnection(client);
+  }
+}
 
 /**
  * Runs `work` in one transaction on one connection. Throws what `work` or Postgres threw, after a rollback.
@@ -31,28 +48,26 @@ export async function transaction<T>(
   work: (client: pg.Client) => Promise<T>,
   start = '',
 ): Promise<T> {
-  const client: pg.Client = await db.client.acquireConnection();
-  const cut = (): unknown => client.connection.stream.destroy(new Error('the database did not answer in time'));
-  const timers = [setTimeout(cut, patience.seconds * 1000)];
-  const hurry = (): unknown => timers.push(setTimeout(cut, GRACE * 1000));
-  if (patience.signal?.aborted) hurry();
-  patience.signal?.addEventListener('abort', hurry);
-  try {
-    // A process that stops in the middle must not hold its locks: other recorders wait for them.
-    await client.query(`begin; set local idle_in_transaction_session_timeout = '60s'; ${start}`);
-    const result = await work(client);
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    // Fails only on a connection that is gone, which the pool then throws away.
-    await client.query('rollback').catch(() => undefined);
-    throw error;
-  } finally {
-    patience.signal?.removeEventListener('abort', hurry);
-    timers.forEach(clearTimeout);
-    await db.client.releaseConnection(client);
-  }
+  return withClient(db, patience, async (client) => {
+    try {
+      // A process that stops in the middle must not hold its locks: other recorders wait for them.
+      await client.query(`begin; set local idle_in_transaction_session_timeout = '60s'; ${start}`);
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      // Fails only on a connection that is gone, which the pool then throws away.
+      await client.query('rollback').catch(() => undefined);
+      throw error;
+    }
+  });
 }
+
+/**
+ * For `start`: rows are looked up by their key, one by one, and no table is read whole. Where Postgres has no statistics
+ * yet, or old ones, it may believe otherwise.
+ */
+export const BY_KEY = 'set local enable_hashjoin = off; set local enable_mergejoin = off';
 
 /** `COPY … FROM STDIN` of lines as `CopyLines` collects them, in chunks of any size. */
 export async function copyIn(client: pg.Client, target: string, chunks: Iterable<Buffer>): Promise<void> {

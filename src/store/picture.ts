@@ -7,7 +7,7 @@ import { type Liveness, orphanOf } from '../domain/liveness.ts';
 import type { FoldName, State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
-import { CopyLines, copyIn, transaction } from '../postgres.ts';
+import { BY_KEY, CopyLines, copyIn, transaction } from '../postgres.ts';
 import { copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
 import { TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
 
@@ -29,9 +29,6 @@ export type ClusterSummary = {
 
 /** A transaction that takes longer is cut; the picture is taken again. */
 const PATIENCE: Seconds = 120;
-
-/** A picture costs as much as what changed: rows are looked up by their key, and no table is ever read whole. */
-const PLAN = 'set local enable_hashjoin = off; set local enable_mergejoin = off';
 
 /**
  * One picture, from the moment the shutter is released. Adding does no IO and copies what it needs, so the records may
@@ -89,7 +86,7 @@ export class Picture {
       if (this.#hasNames) await addNames(client, this.#names.chunks());
       return id;
     };
-    return transaction(db, { seconds: PATIENCE }, work, PLAN);
+    return transaction(db, { seconds: PATIENCE }, work, BY_KEY);
   }
 
   async #insertSnapshot(client: pg.Client): Promise<number | null> {

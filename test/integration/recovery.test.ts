@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createDiagnostics } from '../../src/diagnostics.ts';
-import { createClusters, fold } from '../../src/domain/state.ts';
+import { createClusters, type FoldName, fold } from '../../src/domain/state.ts';
 import { createJournal } from '../../src/journal/postgres.ts';
 import { createSnapshots } from '../../src/store/snapshots.ts';
 import { createStudio, told } from '../support/camera.ts';
@@ -11,43 +11,53 @@ import { event } from '../support/events.ts';
 /** True once in `n`. */
 const often = (n: number): fc.Arbitrary<boolean> => fc.integer({ min: 1, max: n }).map((k) => k === n);
 
-const LIMITS = { maxTasks: 1000, maxWorkers: 1000 };
+/** Empty, as a start finds it. */
+const empty = (limits = {}, fold: FoldName = 'celery') =>
+  createClusters({ maxTasks: 1000, maxWorkers: 1000, ...limits }, { fold });
 
 test('an empty database restores to nothing', async () => {
   await using database = await migratedDatabase();
-  const clusters = createClusters(LIMITS);
+  const clusters = empty();
   expect(await createSnapshots(database.knex).restore(clusters)).toBeNull();
   expect(clusters.byName.size).toBe(0);
 });
 
-test('whatever was said, the state restored at any cut and folded on equals the uninterrupted one', async () => {
-  await using database = await migratedDatabase();
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(event, often(8)), { minLength: 1, maxLength: 60 }), async (steps) => {
-      for (const table of ['snapshots', 'task_names', 'task_states', 'worker_states'])
-        await database.knex(table).delete();
-      const studio = createStudio(database.knex);
-      let cut = 0;
-      for (const [n, [said, shutter]] of steps.entries()) {
-        studio.say(said, n % 3 ? 'default' : 'two', NOON + n);
-        if (shutter) {
-          await studio.camera.shutter();
-          cut = n + 1;
+test.each<FoldName>(['celery', 'strict'])(
+  '%s: whatever was said, the state restored at any cut and folded on equals the uninterrupted one',
+  async (name) => {
+    await using database = await migratedDatabase();
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(event, often(8)), { minLength: 1, maxLength: 60 }), async (steps) => {
+        for (const table of ['snapshots', 'task_names', 'task_states', 'worker_states'])
+          await database.knex(table).delete();
+        const studio = createStudio(database.knex, { fold: name });
+        let cut = 0;
+        for (const [n, [said, shutter]] of steps.entries()) {
+          studio.say(said, n % 3 ? 'default' : 'two', NOON + n);
+          if (shutter) {
+            await studio.camera.shutter();
+            cut = n + 1;
+          }
         }
-      }
-      expect(studio.failures).toEqual([]);
-      const clusters = createClusters(LIMITS);
-      const recovered = await studio.snapshots.restore(clusters);
-      expect(recovered?.position ?? 0).toBe(cut);
-      for (const [n, [said]] of steps.entries()) {
-        if (n < cut) continue;
-        fold(clusters, { position: n + 1, cluster: n % 3 ? 'default' : 'two', local_received: NOON + n, event: said });
-      }
-      expect(told(clusters)).toEqual(told(studio.clusters));
-    }),
-    { numRuns: 100 },
-  );
-});
+        expect(studio.failures).toEqual([]);
+        const clusters = empty({}, name);
+        const recovered = await studio.snapshots.restore(clusters);
+        expect(recovered?.position ?? 0).toBe(cut);
+        for (const [n, [said]] of steps.entries()) {
+          if (n < cut) continue;
+          fold(clusters, {
+            position: n + 1,
+            cluster: n % 3 ? 'default' : 'two',
+            local_received: NOON + n,
+            event: said,
+          });
+        }
+        expect(told(clusters)).toEqual(told(studio.clusters));
+      }),
+      { numRuns: 100 },
+    );
+  },
+);
 
 test('a retried task, which is its own parent, stays a child of its first parent', async () => {
   await using database = await migratedDatabase();
@@ -57,7 +67,7 @@ test('a retried task, which is its own parent, stays a child of its first parent
   studio.say(taskEvent('task-received', 'child', { parent_id: 'parent' }));
   studio.say(taskEvent('task-received', 'child', { parent_id: 'child', retries: 1 }));
   await studio.camera.shutter();
-  const clusters = createClusters(LIMITS);
+  const clusters = empty();
   await studio.snapshots.restore(clusters);
   expect(told(clusters)).toEqual(told(studio.clusters));
   expect(clusters.byName.get('default')?.tasks.get('parent')?.children).toEqual(new Set(['child']));
@@ -97,7 +107,7 @@ test('what Postgres cannot hold is marked, and fails nothing', async () => {
   });
   expect(await studio.camera.shutter()).toBe(true);
   expect(studio.failures).toEqual([]);
-  const clusters = createClusters(LIMITS);
+  const clusters = empty();
   await studio.snapshots.restore(clusters);
   const state = clusters.byName.get('default');
   expect([...(state?.tasks.keys() ?? [])].sort()).toEqual([
@@ -122,7 +132,7 @@ test('memory that is too small takes active tasks first, then those that ended l
   }
   await studio.camera.shutter();
   const restored = async (maxTasks: number) => {
-    const clusters = createClusters({ maxTasks, maxWorkers: 10 });
+    const clusters = empty({ maxTasks });
     await studio.snapshots.restore(clusters);
     const state = clusters.byName.get('default');
     return { uuids: [...(state?.tasks.keys() ?? [])], forgetful: state?.forgetful };
@@ -183,7 +193,7 @@ test('snapshot and journal together give the state of an uninterrupted run', asy
     studio.say(said, 'default', NOON + n);
     if (n === 120) await studio.camera.shutter();
   }
-  const clusters = createClusters(LIMITS);
+  const clusters = empty();
   const recovered = await studio.snapshots.restore(clusters);
   expect(recovered).toMatchObject({ position: 121, workers: 1 });
   for await (const page of journal.read({ after: clusters.position, upTo: await journal.head() })) {

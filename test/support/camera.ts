@@ -3,7 +3,9 @@ import type { Knex } from 'knex';
 import { Camera, type CameraOptions, type CameraParts } from '../../src/camera/camera.ts';
 import { createDiagnostics, type Diagnostics } from '../../src/diagnostics.ts';
 import type { Event } from '../../src/domain/event.ts';
-import { type Clusters, createClusters, fold, type State, stateOf } from '../../src/domain/state.ts';
+import { type Clusters, createClusters, type FoldName, fold, type State, stateOf } from '../../src/domain/state.ts';
+import { storeLife } from '../../src/domain/stored-life.ts';
+import { lifeOf, type Task } from '../../src/domain/task.ts';
 import { createLock } from '../../src/runtime.ts';
 import { createSnapshots, type Snapshots } from '../../src/store/snapshots.ts';
 
@@ -33,10 +35,10 @@ export interface Studio {
 
 export function createStudio(
   knex: Knex,
-  more: Partial<CameraOptions & CameraParts> & { maxTasks?: number } = {},
+  more: Partial<CameraOptions & CameraParts> & { maxTasks?: number; fold?: FoldName } = {},
 ): Studio {
-  const { maxTasks = 1000, ...rest } = more;
-  const clusters = rest.clusters ?? createClusters({ maxTasks, maxWorkers: 1000 });
+  const { maxTasks = 1000, fold: name = 'celery', ...rest } = more;
+  const clusters = rest.clusters ?? createClusters({ maxTasks, maxWorkers: 1000 }, { fold: name });
   const snapshots = createSnapshots(knex);
   const diagnostics = createDiagnostics();
   const taken: number[] = [];
@@ -72,8 +74,18 @@ export function told(clusters: Clusters): unknown {
       clock: state.clock,
       evicted_active: state.evicted_active,
       task_types: [...state.task_types].sort(),
-      tasks: byKey(state.tasks).map(([, task]) => ({ ...task, children: [...(task.children ?? [])].sort() })),
+      tasks: byKey(state.tasks).map(([, task]) => ({
+        ...task,
+        ...livesOf(task),
+        children: [...(task.children ?? [])].sort(),
+      })),
       workers: byKey(state.workers).map(([, worker]) => ({ ...worker })),
     })),
   };
+}
+
+/** A life is loaded as text and read when it is asked for: it is compared as what it says. */
+function livesOf(task: Task): object {
+  const life = lifeOf(task);
+  return { life: life && storeLife(life), stored_life: null };
 }
