@@ -38,7 +38,7 @@ interface Exposed {
   readonly workers: Set<Worker>;
 }
 
-type Livenesses = ReadonlyMap<Worker, Liveness>;
+type Livenesses = Map<Worker, Liveness>;
 
 /** A picture with what it makes true once it is in the database. */
 interface Captured {
@@ -144,7 +144,9 @@ export class Camera implements AsyncDisposable {
     for (const { cluster, hostname } of workers) {
       const state = stateOf(this.#parts.clusters, cluster);
       const worker = state.workers.get(hostname);
-      if (worker && livenessOf(worker, state, now()).status !== 'ONLINE') dropWorker(state, worker);
+      if (!worker || livenessOf(worker, state, now()).status === 'ONLINE') continue;
+      dropWorker(state, worker);
+      this.#livenesses.get(state)?.delete(worker);
     }
   }
 
