@@ -6,7 +6,7 @@ const TYPES = ['sent', 'received', 'started', 'succeeded', 'failed', 'retried', 
 const uuid = fc.integer({ min: 0, max: 12 }).map((n) => `uuid-${n}`);
 const hostname = fc.constantFrom('celery@a', 'celery@b', 'celery@c');
 /** Texts with all that COPY and jsonb trip over, but nothing that they cannot hold. */
-export const text = fc.oneof(
+const text = fc.oneof(
   fc.constantFrom('', '\\', '\\N', '\\.', '\t', '\n', '\r\n', '{}', '"', "'", 'a,b', 'ünï ☃ 𝄞', 'NULL'),
   fc.string({ unit: 'grapheme', maxLength: 20 }).map((value) => value.replaceAll('\0', '0').toWellFormed()),
 );
