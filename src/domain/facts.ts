@@ -13,13 +13,13 @@ const ENVELOPE = ['type', 'uuid', 'hostname', 'pid', 'clock', 'timestamp', 'utco
 const CALL = ['name', 'args', 'kwargs', 'eta', 'expires', 'root_id', 'parent_id', 'exchange', 'routing_key', 'retries'];
 
 /** The fields that an event of this subject sets; what else it carries goes to `extra`. */
-const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
-  sent: CALL,
-  received: CALL,
-  succeeded: ['result', 'runtime'],
-  failed: ['exception', 'traceback'],
-  retried: ['exception', 'traceback'],
-};
+const FIELDS_OF: ReadonlyMap<string, readonly string[]> = new Map([
+  ['sent', CALL],
+  ['received', CALL],
+  ['succeeded', ['result', 'runtime']],
+  ['failed', ['exception', 'traceback']],
+  ['retried', ['exception', 'traceback']],
+]);
 const NUMBERS: ReadonlySet<string> = new Set(['retries', 'runtime']);
 
 /** @param texts gives equal texts the same memory */
@@ -108,7 +108,7 @@ function saidBy(event: Event, subject: string, share: (text: string) => string):
 
 /** Every field that is neither who and when nor where it belongs; null when there is none. */
 function extraOf(event: Event, subject: string): Record<string, Json> | null {
-  const fields = FIELDS_OF[subject];
+  const fields = FIELDS_OF.get(subject);
   // Nearly all events have nothing of the kind: counting their fields is much cheaper than looking each up.
   let usual = 0;
   for (const field of ENVELOPE) if (event[field] !== undefined) usual++;
