@@ -56,8 +56,9 @@ test('with lists, task events of workers come under task.multi, at most 24 at on
   ]);
   const sizes = messages.filter(({ routing_key }) => routing_key === 'task.multi').map(({ events }) => events);
   expect(Math.max(...sizes)).toBe(24);
-  expect(Math.min(...sizes)).toBe(0);
-  expect(messages.find(({ events }) => events === 0)?.body).toBe('[]');
+  // As of real workers, a flush now and then finds nothing: seen where there is little to do.
+  const quiet = [...simulate({ ...SOME, rate: 5, count: 1000 }, START)];
+  expect(quiet.find(({ events }) => events === 0)?.body).toBe('[]');
 });
 
 test('without lists every event comes singly, under its own key', () => {
