@@ -4,7 +4,7 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
-import { decode } from './broker/decoder.ts';
+import { decodeParts } from './broker/decoder.ts';
 import { acknowledge, type Delivery } from './broker/delivery.ts';
 import type { Camera } from './camera/camera.ts';
 import type { Diagnostics } from './diagnostics.ts';
@@ -59,28 +59,29 @@ export class Recorder {
     let appending: Promise<unknown> = Promise.resolve();
     let folding: Promise<unknown> = Promise.resolve();
     for await (const batch of batches) {
-      const { events, deadLetters } = decode(batch);
-      await appending;
-      if (events.length === 0 && deadLetters.length === 0) {
-        acknowledge(batch);
-        continue;
+      for (const { deliveries, events, deadLetters } of decodeParts(batch)) {
+        await appending;
+        if (events.length === 0 && deadLetters.length === 0) {
+          acknowledge(deliveries);
+          continue;
+        }
+        await camera.settle(signal);
+        const append = journal.append(events, deadLetters, signal);
+        const before = folding;
+        this.#underway += 1;
+        folding = append
+          .then(async (appended) => {
+            acknowledge(deliveries);
+            await before;
+            await this.#advance(appended, signal);
+          })
+          .finally(() => {
+            this.#underway -= 1;
+          });
+        // The loop hears of a failure by `append`, or at its end.
+        folding.catch(() => undefined);
+        appending = append;
       }
-      await camera.settle(signal);
-      const append = journal.append(events, deadLetters, signal);
-      const before = folding;
-      this.#underway += 1;
-      folding = append
-        .then(async (appended) => {
-          acknowledge(batch);
-          await before;
-          await this.#advance(appended, signal);
-        })
-        .finally(() => {
-          this.#underway -= 1;
-        });
-      // The loop hears of a failure by `append`, or at its end.
-      folding.catch(() => undefined);
-      appending = append;
     }
     await folding;
   }

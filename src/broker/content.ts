@@ -10,8 +10,11 @@ import type { Delivery } from './delivery.ts';
 import { toJson, Undecodable } from './json.ts';
 
 const JSON_TYPE = 'application/json';
-/** Largest body that is read, in bytes, decompressed: a bound for what a few hostile bytes can grow to. */
-const MAX_BYTES = 64 * 1024 * 1024;
+/** Largest body that is read, in bytes, decompressed. */
+const MAX_BYTES = 16 * 1024 * 1024;
+/** How many times its size a body may have when decompressed, beyond `SMALL`. Text comes to ten or twenty times; a bomb to millions. */
+const MAX_GROWTH = 100;
+const SMALL = 64 * 1024;
 /** Longest YAML body: it is read some hundred times slower than JSON, and nothing else happens meanwhile. */
 const MAX_YAML_LENGTH = 256 * 1024;
 const MAX_YAML_DEPTH = 100;
@@ -27,7 +30,7 @@ export function readContent(delivery: Delivery): Content {
   const { headers, content_type, content_encoding } = delivery;
   const method = headers['compression'];
   const body = method === undefined || method === null ? delivery.body : decompress(delivery.body, method);
-  if (body.length > MAX_BYTES) throw tooLarge();
+  if (body.length > MAX_BYTES) throw new Undecodable(`the body is larger than ${MAX_BYTES} bytes`);
   switch (content_type === JSON_TYPE || content_type === undefined ? JSON_TYPE : mediaType(content_type)) {
     case JSON_TYPE:
       return { text: readText(body, content_encoding) };
@@ -161,19 +164,20 @@ function refused(format: string, error: unknown): Undecodable {
  * gzip stream is accepted too.
  */
 function decompress(body: Buffer, method: unknown): Buffer {
+  const maxOutputLength = Math.min(MAX_BYTES, Math.max(SMALL, MAX_GROWTH * body.length));
   try {
     switch (method) {
       case 'application/x-gzip':
       case 'gzip':
       case 'zlib':
-        return unzipSync(body, { maxOutputLength: MAX_BYTES });
+        return unzipSync(body, { maxOutputLength });
       case 'application/x-brotli':
       case 'brotli':
-        return brotliDecompressSync(body, { maxOutputLength: MAX_BYTES });
+        return brotliDecompressSync(body, { maxOutputLength });
       case 'application/zstd':
       case 'zstd':
       case 'zstandard':
-        return unzstd(body);
+        return unzstd(body, maxOutputLength);
       default:
         throw new Undecodable(
           `the compression ${quote(String(method))} is not supported; expected gzip (zlib), brotli or zstd`,
@@ -181,26 +185,29 @@ function decompress(body: Buffer, method: unknown): Buffer {
     }
   } catch (error) {
     if (error instanceof Undecodable) throw error;
-    if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
+    if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
+      throw tooLarge(body, maxOutputLength);
     throw new Undecodable(
       `the body does not decompress by ${quote(String(method))} (${printable(error instanceof Error ? error.message : '')})`,
     );
   }
 }
 
-function unzstd(body: Buffer): Buffer {
+function unzstd(body: Buffer, maxOutputLength: number): Buffer {
   const chunks: Uint8Array[] = [];
   let length = 0;
   new Decompress((chunk) => {
     length += chunk.length;
-    if (length > MAX_BYTES) throw tooLarge();
+    if (length > maxOutputLength) throw tooLarge(body, maxOutputLength);
     chunks.push(chunk);
   }).push(body, true);
   return Buffer.concat(chunks, length);
 }
 
-function tooLarge(): Undecodable {
-  return new Undecodable(`the body is larger than ${MAX_BYTES} bytes when decompressed`);
+function tooLarge(body: Buffer, most: number): Undecodable {
+  return new Undecodable(
+    `the body is larger than ${most} bytes when decompressed; expected no more of one of ${body.length} bytes`,
+  );
 }
 
 /** A property that the sender chose, fit for a sentence. */

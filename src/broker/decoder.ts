@@ -4,6 +4,16 @@ import { readContent } from './content.ts';
 import type { Delivery } from './delivery.ts';
 import { cutList, type Parsed, parseJson, toJson, Undecodable } from './json.ts';
 
+/** A list of more elements is refused as a whole. Workers send some dozens. */
+const MAX_ELEMENTS = 100_000;
+
+/** Wrong elements of one list that become dead letters of their own; of more than that the message does. */
+const MAX_WRONG = 100;
+
+/** What a part may take in memory before the next one begins, and what an event takes beside its text, in bytes. */
+const PART = 16_000_000;
+const OVERHEAD = 400;
+
 export interface Decoded {
   /** In the order of arrival; the elements of a list body in the order of the list. */
   readonly events: readonly ReceivedEvent[];
@@ -26,6 +36,26 @@ export function decode(batch: readonly Delivery[]): Decoded {
   return { events, deadLetters };
 }
 
+/** The same in parts, nearly always one, so that memory stays bounded whatever a batch unfolds to. */
+export function* decodeParts(
+  batch: readonly Delivery[],
+): Generator<Decoded & { readonly deliveries: readonly Delivery[] }, void, undefined> {
+  let from = 0;
+  let size = 0;
+  let part: { events: ReceivedEvent[]; deadLetters: DeadLetter[] } = { events: [], deadLetters: [] };
+  for (const [n, delivery] of batch.entries()) {
+    const { events, deadLetters } = part;
+    let counted = events.length;
+    decodeInto(delivery, events, deadLetters);
+    for (; counted < events.length; counted++) size += (events[counted]?.body.length ?? 0) + OVERHEAD;
+    if (size < PART && n + 1 < batch.length) continue;
+    yield { ...part, deliveries: batch.slice(from, n + 1) };
+    from = n + 1;
+    size = 0;
+    part = { events: [], deadLetters: [] };
+  }
+}
+
 function decodeInto(delivery: Delivery, events: ReceivedEvent[], deadLetters: DeadLetter[]): void {
   const { cluster, local_received, redelivered } = delivery;
   try {
@@ -35,13 +65,29 @@ function decodeInto(delivery: Delivery, events: ReceivedEvent[], deadLetters: De
       events.push({ cluster, local_received, redelivered, event: body.value, body: body.text });
       return;
     }
-    for (const { value, text } of body) {
+    const wrong: Parsed[] = [];
+    for (const element of body) {
+      const { value, text } = element;
       if (isEvent(value)) events.push({ cluster, local_received, redelivered, event: value, body: text });
-      else deadLetters.push(deadLetter(delivery, Buffer.from(text), `an element of the list is ${notAnEvent(value)}`));
+      else wrong.push(element);
     }
+    deadLetters.push(...lettersOf(delivery, wrong));
   } catch (error) {
     deadLetters.push(deadLetter(delivery, delivery.body, reasonFor(error)));
   }
+}
+
+/** What is wrong with a list: nothing, some of its elements, or so many of them that it is kept whole. */
+function lettersOf(delivery: Delivery, wrong: readonly Parsed[]): DeadLetter[] {
+  const [first] = wrong;
+  if (first === undefined) return [];
+  if (wrong.length > MAX_WRONG) {
+    const reason = `${wrong.length} elements of the list are no events; the first is ${notAnEvent(first.value)}`;
+    return [deadLetter(delivery, delivery.body, reason)];
+  }
+  return wrong.map(({ value, text }) =>
+    deadLetter(delivery, Buffer.from(text), `an element of the list is ${notAnEvent(value)}`),
+  );
 }
 
 /** The one value of a body, or the elements of its list. */
@@ -50,6 +96,7 @@ function readBody(delivery: Delivery): Parsed | Parsed[] {
   if ('value' in content) return elementsOf({ value: content.value, text: JSON.stringify(content.value) });
   const cut = cutList(content.text);
   if (cut !== null) {
+    refuseLong(cut.length);
     try {
       return cut.map(parseJson);
     } catch {
@@ -61,7 +108,13 @@ function readBody(delivery: Delivery): Parsed | Parsed[] {
 
 function elementsOf(body: Parsed): Parsed | Parsed[] {
   if (!Array.isArray(body.value)) return body;
+  refuseLong(body.value.length);
   return body.value.map((value: Json) => ({ value, text: JSON.stringify(value) }));
+}
+
+function refuseLong(length: number): void {
+  if (length <= MAX_ELEMENTS) return;
+  throw new Undecodable(`the list holds ${length} elements; expected ${MAX_ELEMENTS} at most`);
 }
 
 export function isEvent(value: Json): value is Event {
