@@ -8,7 +8,7 @@
  * in that run; the clock of a client, in whose place Celery puts its own; and that a retried task is its own child.
  */
 import type { Event, JournalEntry, Json, Seconds } from './event.ts';
-import { createFacts } from './facts.ts';
+import { createFacts, UNSHARED } from './facts.ts';
 import { createLife, type Fact, factsOf, type Life, live } from './life.ts';
 import { livenessOf } from './liveness.ts';
 import { reportTask } from './report.ts';
@@ -207,7 +207,7 @@ function streamOf(entries: readonly JournalEntry[]): Stream {
   const toFact = createFacts();
   const entryOf = new Map<Fact, JournalEntry>();
   const mended = entries.flatMap((entry) => {
-    const fact = toFact(entry.event, entry.local_received, (text) => text);
+    const fact = toFact(entry.event, entry.local_received, UNSHARED);
     if (!fact) return [];
     const { clock, timestamp } = fact;
     const whole = { ...entry, event: { ...entry.event, clock, timestamp } };

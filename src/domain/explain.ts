@@ -1,6 +1,6 @@
 /** What each event of one task did to its record, as the `strict` reducer takes it, and why the task is in its state. */
 import type { Event, JournalEntry, Json, Position, Seconds } from './event.ts';
-import { createFacts } from './facts.ts';
+import { createFacts, UNSHARED } from './facts.ts';
 import type { Gap } from './gap.ts';
 import { type Attempt, createLife, type Effect, type Fact, factsOf, isSame, type Life, live } from './life.ts';
 import { type Run, runsOf } from './runs.ts';
@@ -52,7 +52,7 @@ export function explain(uuid: string, entries: readonly JournalEntry[], known: C
       ...{ position, type, hostname, pid, clock, timestamp },
       delay: typeof timestamp === 'number' ? local_received - timestamp : null,
     };
-    const fact = type.startsWith('task-') ? toFact(event, local_received, (text) => text) : null;
+    const fact = type.startsWith('task-') ? toFact(event, local_received, UNSHARED) : null;
     if (fact === null) return { ...told, effect: 'ignored: it names no task or no sender' };
     const before = life.attempts.map(({ end }) => end);
     const effect = live(life, fact);

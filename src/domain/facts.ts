@@ -22,8 +22,19 @@ const FIELDS_OF: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 const NUMBERS: ReadonlySet<string> = new Set(['retries', 'runtime']);
 
-/** @param texts gives equal texts the same memory */
-export type ToFact = (event: Event, local_received: Seconds, share: (text: string) => string) => Fact | null;
+/**
+ * @param texts gives equal texts the same memory
+ * @param uuid the task's, where it is in memory already: most tasks name themselves as their root
+ */
+export type ToFact = (event: Event, local_received: Seconds, texts: Sharing, uuid?: string) => Fact | null;
+
+/** `Texts`, or anything else that gives equal texts. */
+interface Sharing {
+  share(text: string): string;
+}
+
+/** Leaves texts as they are. */
+export const UNSHARED: Sharing = { share: (text) => text };
 
 /** A function that makes facts of task events; null of one that names no task or no sender. */
 export function createFacts(): ToFact {
@@ -57,7 +68,7 @@ export function createFacts(): ToFact {
     return subject;
   }
 
-  return (event, local_received, share) => {
+  return (event, local_received, texts, known) => {
     const { uuid, hostname, pid, clock, timestamp } = event;
     if (typeof uuid !== 'string' || typeof hostname !== 'string') return null;
     const subject = subjectOf(event.type);
@@ -69,52 +80,55 @@ export function createFacts(): ToFact {
       clock: time,
       timestamp: at,
       arrived: local_received,
-      reached: at,
-      said: saidBy(event, subject, share),
+      said: saidBy(event, subject, texts, known ?? uuid),
     };
   };
 }
 
 /** What an event says; null when that is nothing. One literal for each kind of event, so that each has few hidden classes. */
-function saidBy(event: Event, subject: string, share: (text: string) => string): Said | null {
-  const text = (value: Json | undefined): string | undefined => (typeof value === 'string' ? share(value) : undefined);
-  const number = (value: Json | undefined): number | undefined => (typeof value === 'number' ? value : undefined);
+function saidBy(event: Event, subject: string, texts: Sharing, uuid: string): Said | null {
   const extra = extraOf(event, subject);
   switch (subject) {
     case 'sent':
     case 'received':
       return {
-        name: text(event.name),
-        args: text(event.args),
-        kwargs: text(event.kwargs),
-        eta: text(event.eta),
-        expires: text(event.expires),
-        retries: number(event.retries),
-        root_id: event.root_id === event.uuid ? (event.uuid as string) : text(event.root_id),
-        parent_id: text(event.parent_id),
-        exchange: text(event.exchange),
-        routing_key: text(event.routing_key),
+        name: textOf(event.name, texts),
+        args: textOf(event.args, texts),
+        kwargs: textOf(event.kwargs, texts),
+        eta: textOf(event.eta, texts),
+        expires: textOf(event.expires, texts),
+        retries: numberOf(event.retries),
+        root_id: event.root_id === uuid ? uuid : textOf(event.root_id, texts),
+        parent_id: event.parent_id === uuid ? uuid : textOf(event.parent_id, texts),
+        exchange: textOf(event.exchange, texts),
+        routing_key: textOf(event.routing_key, texts),
         extra,
       };
     case 'succeeded':
-      return { result: text(event.result), runtime: number(event.runtime), extra };
+      return { result: textOf(event.result, texts), runtime: numberOf(event.runtime), extra };
     case 'failed':
     case 'retried':
-      return { exception: text(event.exception), traceback: text(event.traceback), extra };
+      return { exception: textOf(event.exception, texts), traceback: textOf(event.traceback, texts), extra };
     default:
       return extra && { extra };
   }
+}
+
+function textOf(value: Json | undefined, texts: Sharing): string | undefined {
+  return typeof value === 'string' ? texts.share(value) : undefined;
+}
+
+function numberOf(value: Json | undefined): number | undefined {
+  return typeof value === 'number' ? value : undefined;
 }
 
 /** Every field that is neither who and when nor where it belongs; null when there is none. */
 function extraOf(event: Event, subject: string): Record<string, Json> | null {
   const fields = FIELDS_OF.get(subject);
   // Nearly all events have nothing of the kind: counting their fields is much cheaper than looking each up.
-  let usual = 0;
-  for (const field of ENVELOPE) if (event[field] !== undefined) usual++;
-  if (fields) for (const field of fields) if (isOf(event[field], field)) usual++;
-  for (const _ in event) usual--;
-  if (usual === 0) return null;
+  let others = -envelopeCount(event) - ownCount(event, subject);
+  for (const _ in event) others++;
+  if (others === 0) return null;
   let extra: Record<string, Json> | null = null;
   for (const key in event) {
     const value = event[key] as Json;
@@ -128,6 +142,54 @@ function extraOf(event: Event, subject: string): Record<string, Json> | null {
   return extra;
 }
 
-function isOf(value: Json | undefined, field: string): boolean {
-  return value !== undefined && (value === null || typeof value === (NUMBERS.has(field) ? 'number' : 'string'));
+function envelopeCount(event: Event): number {
+  return (
+    3 + // type, uuid, hostname
+    Number(event.pid !== undefined) +
+    Number(event.clock !== undefined) +
+    Number(event.timestamp !== undefined) +
+    Number(event.utcoffset !== undefined) +
+    Number(event.local_received !== undefined)
+  );
+}
+
+/** How many of an event's fields are where they belong, or null. */
+function ownCount(event: Event, subject: string): number {
+  switch (subject) {
+    case 'sent':
+    case 'received':
+      return (
+        isText(event.name) +
+        isText(event.args) +
+        isText(event.kwargs) +
+        isText(event.eta) +
+        isText(event.expires) +
+        isText(event.root_id) +
+        isText(event.parent_id) +
+        isText(event.exchange) +
+        isText(event.routing_key) +
+        isNumber(event.retries)
+      );
+    case 'succeeded':
+      return isText(event.result) + isNumber(event.runtime);
+    case 'failed':
+    case 'retried':
+      return isText(event.exception) + isText(event.traceback);
+    default:
+      return 0;
+  }
+}
+
+/** 1 or 0. */
+function isText(value: Json | undefined): number {
+  return Number(typeof value === 'string' || value === null);
+}
+
+/** 1 or 0. */
+function isNumber(value: Json | undefined): number {
+  return Number(typeof value === 'number' || value === null);
+}
+
+function isOf(value: Json, field: string): boolean {
+  return typeof value === (NUMBERS.has(field) ? 'number' : 'string');
 }

@@ -71,8 +71,6 @@ export interface Fact {
   readonly timestamp: Seconds;
   /** When this monitor received it first. */
   arrived: Seconds;
-  /** The latest `timestamp` that its process had reached by then: a clock set back reorders nothing. */
-  reached: Seconds;
   readonly said: Said | null;
 }
 
@@ -140,10 +138,13 @@ export function live(life: Life, fact: Fact): Effect {
   const { facts } = life;
   if (fact.timestamp <= life.floor) return 'too-old';
   const { key } = fact.process;
-  let latest: Fact | null = null; // of the same process
+  let isLast = true; // in the order of its process and of time: what is not certain is sorted
   for (let i = facts.length - 1; i >= 0; i--) {
     const other = facts[i] as Fact;
-    if (other.process.key !== key) continue;
+    if (other.process.key !== key) {
+      if (fact.timestamp <= other.timestamp) isLast = false;
+      continue;
+    }
     if (isSame(other, fact)) {
       if (fact.arrived < other.arrived) {
         other.arrived = fact.arrived;
@@ -151,9 +152,8 @@ export function live(life: Life, fact: Fact): Effect {
       }
       return 'same';
     }
-    latest ??= other;
+    if (fact.timestamp < other.timestamp || !follows(fact, other)) isLast = false;
   }
-  fact.reached = latest !== null && latest.reached > fact.timestamp ? latest.reached : fact.timestamp;
   if (!isKnown(fact.subject)) {
     const older = facts.findIndex((other) => other.process.key === key && !isKnown(other.subject));
     if (older >= 0) {
@@ -163,10 +163,6 @@ export function live(life: Life, fact: Fact): Effect {
       return foldFacts(life, fact);
     }
   }
-  const last = facts.at(-1);
-  const isLast =
-    (latest === null || (follows(fact, latest) && fact.timestamp >= latest.reached)) &&
-    (!last || fact.reached > last.reached || (fact.reached === last.reached && last === latest));
   life.facts = facts.concat([fact]); // no larger than needed, as `push` would make it
   const effect = isLast ? step(life, fact) : foldFacts(life, fact);
   if (life.facts.length > MAX_FACTS) forget(life);
@@ -205,25 +201,30 @@ function inOrder(facts: readonly Fact[]): Fact[] {
     else byProcess.set(fact.process.key, [fact]);
   }
   const sequences = [...byProcess.values()].map(inOrderOfProcess);
-  for (const sequence of sequences) sequence.reverse(); // the next one is at the end, where taking it is cheap
   const merged: Fact[] = [];
   while (merged.length < facts.length) {
-    let next: Fact[] | null = null;
+    let next: Placed[] | null = null;
     for (const sequence of sequences) {
-      if (sequence.length > 0 && (next === null || isEarlier(sequence.at(-1) as Fact, next.at(-1) as Fact)))
+      if (sequence.length > 0 && (next === null || isEarlier(sequence.at(-1) as Placed, next.at(-1) as Placed)))
         next = sequence;
     }
-    merged.push(next?.pop() as Fact);
+    if (next) merged.push((next.pop() as Placed).fact);
   }
   return merged;
+}
+
+/** A fact with the latest `timestamp` that its process had reached by then: a clock set back reorders nothing. */
+interface Placed {
+  readonly fact: Fact;
+  readonly reached: Seconds;
 }
 
 /**
  * By the clock, whatever the wall clock says: that may be set back. But in containers the next process often has the same
  * pid, and its clock begins anew: where the clock falls as time goes by, and the events arrived in that order, too, it is
- * another process, and the order of time.
+ * another process, and the order of time. Gives the latest first: the next one is at the end, where taking it is cheap.
  */
-function inOrderOfProcess(facts: Fact[]): Fact[] {
+function inOrderOfProcess(facts: Fact[]): Placed[] {
   const processes: Fact[][] = [];
   let highest: Fact | null = null;
   let before: Fact | null = null;
@@ -239,18 +240,19 @@ function inOrderOfProcess(facts: Fact[]): Fact[] {
     if (isAnother || highest === null || fact.clock > highest.clock) highest = fact;
     before = fact;
   }
-  const sequence = processes.flatMap((each) => each.sort((a, b) => (follows(a, b) ? 1 : -1)));
   let reached = Number.NEGATIVE_INFINITY;
-  for (const fact of sequence) {
-    reached = Math.max(reached, fact.timestamp);
-    fact.reached = reached;
-  }
-  return sequence;
+  const placed = processes
+    .flatMap((each) => each.sort((a, b) => (follows(a, b) ? 1 : -1)))
+    .map((fact): Placed => {
+      reached = Math.max(reached, fact.timestamp);
+      return { fact, reached };
+    });
+  return placed.reverse();
 }
 
-function isEarlier(a: Fact, b: Fact): boolean {
-  const order = a.reached - b.reached || stage(a.subject) - stage(b.subject);
-  return order < 0 || (order === 0 && a.process.key < b.process.key);
+function isEarlier(a: Placed, b: Placed): boolean {
+  const order = a.reached - b.reached || stage(a.fact.subject) - stage(b.fact.subject);
+  return order < 0 || (order === 0 && a.fact.process.key < b.fact.process.key);
 }
 
 /** Folds a life's facts anew, in whatever order they are. Returns what `fact` did. */
@@ -283,9 +285,9 @@ function step(life: Life, fact: Fact): Effect {
   }
 }
 
-function open({ attempts }: Life, process: Process | null): Attempt {
+function open(life: Life, process: Process | null): Attempt {
   const attempt = { process, received: null, started: null, custom: null, end: null, more: null };
-  attempts.push(attempt);
+  life.attempts = life.attempts.concat([attempt]);
   return attempt;
 }
 

@@ -28,7 +28,7 @@ export function restoreLife(text: string): Life {
   if (floor !== undefined) life.floor = floor;
   life.facts = facts.map(([subject, hostname, pid, key, clock, timestamp, arrived, said]): Fact => {
     const process = { hostname, pid, key: key === 0 ? usualKey(hostname, pid) : key };
-    return { subject, process, clock, timestamp, arrived, reached: timestamp, said: said === 0 ? null : said };
+    return { subject, process, clock, timestamp, arrived, said: said === 0 ? null : said };
   });
   foldFacts(life);
   return life;

@@ -25,11 +25,12 @@ export function createStrict(): Reducer {
   const toFact = createFacts();
 
   function foldTask(state: State, event: Event, local_received: Seconds): Change {
-    const { texts } = state.indexes;
-    const fact = toFact(event, local_received, (text) => texts.share(text));
+    const { uuid } = event;
+    if (typeof uuid !== 'string') return null;
+    const known = state.tasks.get(uuid);
+    const fact = toFact(event, local_received, state.indexes.texts, known?.uuid);
     if (fact === null) return null;
-    const uuid = event.uuid as string;
-    const task = state.tasks.get(uuid) ?? addTask(state, uuid);
+    const task = known ?? addTask(state, uuid);
     const life = lifeOf(task) ?? createLife();
     task.life = life;
     const effect = live(life, fact);

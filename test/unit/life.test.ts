@@ -34,7 +34,6 @@ function factOf(d: Draft): Fact {
     clock: d.clock,
     timestamp: d.timestamp,
     arrived: 0,
-    reached: 0,
     said: { extra: { terminated: d.terminated } },
   };
 }
