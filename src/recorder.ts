@@ -44,6 +44,8 @@ export class Recorder {
   readonly #parts: RecorderParts;
   /** Batches that are being recorded or folded. */
   #underway = 0;
+  /** It has taken a batch that is not yet under way as a whole. */
+  #holds = false;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -59,6 +61,7 @@ export class Recorder {
     let appending: Promise<unknown> = Promise.resolve();
     let folding: Promise<unknown> = Promise.resolve();
     for await (const batch of batches) {
+      this.#holds = true;
       for (const { deliveries, events, deadLetters } of decodeParts(batch)) {
         await appending;
         if (events.length === 0 && deadLetters.length === 0) {
@@ -82,6 +85,7 @@ export class Recorder {
         folding.catch(() => undefined);
         appending = append;
       }
+      this.#holds = false;
     }
     await folding;
   }
@@ -115,7 +119,7 @@ export class Recorder {
       const states = [...clusters.byName.values()];
       // While a batch waits for the database, what arrived after the latest folded event is not known yet.
       const folded = Math.max(...states.map(({ last_received }) => last_received ?? Number.NEGATIVE_INFINITY));
-      const until = this.#underway > 0 ? Math.min(at, folded) : at;
+      const until = this.#holds || this.#underway > 0 ? Math.min(at, folded) : at;
       for (const { cluster, hearing, last_received } of states) {
         // A cluster that another recorder has joined is heard through the journal.
         const heard = connected.has(cluster) ? until : last_received;
