@@ -12,6 +12,7 @@ import type { JournalEntry, Position, ReceivedEvent, Seconds } from './domain/ev
 import type { Gap } from './domain/gap.ts';
 import { hear } from './domain/hearing.ts';
 import { type Clusters, fold, mayBeForgotten, restoreTask, type State, stateOf } from './domain/state.ts';
+import type { Task } from './domain/task.ts';
 import { reasonOf } from './errors.ts';
 import type { Appended, Journal } from './journal/journal.ts';
 import type { Hub } from './live/hub.ts';
@@ -153,13 +154,21 @@ export class Recorder {
     for (let from = 0; from < entries.length; from += SLICE) {
       if (from > 0) await setImmediate();
       const slice = entries.slice(from, from + SLICE);
-      await this.#bringBack(slice);
-      for (const entry of slice) {
+      const unknown: Unknown = new Map();
+      for (const [n, entry] of slice.entries()) {
         // An uncertain append may have been read from the journal already.
         if (entry.position <= clusters.position) continue;
+        const state = stateOf(clusters, entry.cluster);
+        // Asked for each one when its turn comes, since those before it may have dropped its task from memory.
+        if (mayBeForgotten(clusters, state, entry.event)) {
+          const uuid = String(entry.event.uuid);
+          if (!unknown.get(state)?.has(uuid)) await this.#bringBack(state, slice, n, unknown);
+          // From now on it is known, and if it is dropped again the camera has it.
+          unknown.get(state)?.delete(uuid);
+        }
         const change = fold(clusters, entry);
         if (change === null) continue;
-        camera.expose(stateOf(clusters, entry.cluster), change, entry.event);
+        camera.expose(state, change, entry.event);
         hub.expose(entry.cluster, change);
       }
       this.#tellLosses();
@@ -177,25 +186,33 @@ export class Recorder {
     }
   }
 
-  /** Puts tasks back into memory that were dropped from it and of which there is news. */
-  async #bringBack(entries: readonly JournalEntry[]): Promise<void> {
+  /**
+   * Puts tasks of one cluster back into memory that were dropped from it and of which there is news: the one of entry `n`,
+   * and of those after it as many as fit. What is nowhere to be found is noted as `unknown`.
+   */
+  async #bringBack(state: State, entries: readonly JournalEntry[], n: number, unknown: Unknown): Promise<void> {
     const { clusters, camera, snapshots } = this.#parts;
-    const missing = new Map<State, Set<string>>();
-    for (const { cluster, event } of entries) {
-      const state = stateOf(clusters, cluster);
-      if (!mayBeForgotten(clusters, state, event)) continue;
-      const uuids = missing.get(state);
-      if (uuids) uuids.add(String(event.uuid));
-      else missing.set(state, new Set([String(event.uuid)]));
+    const absent = unknown.get(state) ?? new Set<string>();
+    unknown.set(state, absent);
+    const found = new Map<string, Task | undefined>();
+    for (let at = n; at < entries.length && found.size <= state.limits.maxTasks / 2; at++) {
+      const { cluster, event } = entries[at] as JournalEntry;
+      const uuid = String(event.uuid);
+      if (cluster !== state.cluster || absent.has(uuid) || !mayBeForgotten(clusters, state, event)) continue;
+      found.set(uuid, camera.pending(state, uuid));
     }
-    for (const [state, uuids] of missing) {
-      const pending = [...uuids].map((uuid) => camera.pending(state, uuid)).filter((task) => task !== undefined);
-      for (const task of pending) uuids.delete(task.uuid);
-      const loaded = uuids.size > 0 ? await snapshots.loadTasks(state.cluster, [...uuids]) : [];
-      for (const task of [...pending, ...loaded]) restoreTask(state, task);
+    const sought = [...found.keys()].filter((uuid) => !found.get(uuid));
+    for (const task of await snapshots.loadTasks(state.cluster, sought)) found.set(task.uuid, task);
+    // The one that is needed first comes last: in a small memory the later ones drop the earlier.
+    for (const [uuid, task] of [...found].reverse()) {
+      if (task) restoreTask(state, task);
+      else absent.add(uuid);
     }
   }
 }
+
+/** Tasks that were looked for and are neither in memory nor in the database. */
+type Unknown = Map<State, Set<string>>;
 
 function entriesOf(events: readonly ReceivedEvent[], first: Position): JournalEntry[] {
   return events.map(({ cluster, local_received, event }, n) => ({

@@ -8,6 +8,7 @@ import { openProxyTo } from '../support/proxy.ts';
 import {
   expectEachOnce,
   expectPictured,
+  expectRows,
   expectShown,
   foldAll,
   holdJournal,
@@ -78,6 +79,37 @@ test('a recorder that is killed again and again in the middle of 100,000 events'
   expect(await database.knex('dead_letters')).toEqual([]);
   // What was recorded and not acknowledged came again, and was recognised.
   expect([...killed, program].reduce((sum, each) => sum + each.sum('recorded', 'duplicates'), 0)).toBeGreaterThan(0);
+});
+
+test('a memory far too small for what goes on, and kills: each row holds everything all the same', async () => {
+  await using vhost = await freshVhost();
+  await using fresh = await freshDatabase();
+  await using programs = new AsyncStack();
+  const start = (): Program =>
+    programs.use(new Program({ ...OPTIONS, broker: vhost.url, database: fresh.url, maxTasks: 200 }));
+  // Some 100 tasks run at any time, and a batch tells of more than there is room for.
+  const messages = messagesOf({ count: 5000, seed: SEED + 2, rate: 2000 });
+  const published = messages.flatMap(({ body }) => eventTexts(body));
+  const total = published.length;
+
+  let program = start();
+  await program.ready();
+  await using publisher = await openLoad(vhost.url);
+  const publishing = publishAll(publisher, messages);
+  publishing.catch(() => {});
+  for (const share of [1 / 3, 2 / 3]) {
+    await program.recorded(share * total);
+    await program.kill();
+    program = start();
+  }
+  await publishing;
+  await program.pictured(total);
+  expect(await program.stop()).toBe(0);
+
+  await using database = await openRecord(fresh.url);
+  const journal = await readJournal(database);
+  expectEachOnce(journal, published);
+  await expectRows(database, foldAll(journal));
 });
 
 test('two recorders share a queue and a database; one is killed, and the other has everything', async () => {

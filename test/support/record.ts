@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import type { ClusterAnswer } from '../../src/contract/api.ts';
 import type { JournalEntry } from '../../src/domain/event.ts';
-import { type Clusters, createClusters, fold, type State } from '../../src/domain/state.ts';
+import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { createSnapshots } from '../../src/store/snapshots.ts';
 import { told } from './camera.ts';
@@ -92,18 +92,14 @@ export function foldAll(journal: readonly JournalEntry[]): Clusters {
 /** Fails unless the rows of the last picture, and the state that a start would restore from them, are this state. */
 export async function expectPictured(database: Database, clusters: Clusters): Promise<void> {
   const { knex } = database;
-  for (const [cluster, state] of clusters.byName) {
-    const tasks = await knex('task_states')
-      .where({ cluster })
-      .select('task_id', 'children', ...TASK_COLUMNS);
+  await expectRows(database, clusters);
+  for (const [cluster, { tasks }] of clusters.byName) {
+    const rows = await knex('task_states').where({ cluster }).whereNotNull('children').select('task_id', 'children');
+    const parents = [...tasks.values()].filter(({ children }) => children !== null);
     expectSame(
-      new Map(tasks.map(({ task_id, ...row }) => [task_id, { ...row, children: row.children?.sort() ?? null }])),
-      taskRows(state),
+      new Map(rows.map(({ task_id, children }) => [task_id, new Set<string>(children)])),
+      new Map(parents.map(({ uuid, children }) => [uuid, new Set(children)])),
     );
-    const workers = await knex('worker_states')
-      .where({ cluster })
-      .select('hostname', ...WORKER_COLUMNS);
-    expectSame(new Map(workers.map(({ hostname, ...row }) => [hostname, row])), workerRows(state));
   }
   expect(await knex('snapshots').orderBy('id', 'desc').first('position')).toEqual({ position: clusters.position });
   const restored = createClusters({ maxTasks: 1_000_000, maxWorkers: 1_000_000 }, loadConfig({}, {}).state);
@@ -112,22 +108,28 @@ export async function expectPictured(database: Database, clusters: Clusters): Pr
   expect(isDeepStrictEqual(told(restored), told(clusters))).toBe(true);
 }
 
-function taskRows({ tasks }: State): Map<string, object> {
-  return new Map(
-    Array.from(tasks.values(), (task) => {
-      const row = Object.fromEntries(TASK_COLUMNS.map((column) => [column, task[column]]));
-      return [task.uuid, { ...row, children: task.children && [...task.children].sort() }];
-    }),
-  );
+/** Fails unless the rows are this state, but for `children`, which are what was in memory at the same time. */
+export async function expectRows({ knex }: Database, clusters: Clusters): Promise<void> {
+  for (const [cluster, { tasks, workers }] of clusters.byName) {
+    const tables: readonly (readonly [string, string, readonly string[], ReadonlyMap<string, object>])[] = [
+      ['task_states', 'task_id', TASK_COLUMNS, tasks],
+      ['worker_states', 'hostname', WORKER_COLUMNS, workers],
+    ];
+    for (const [table, key, columns, records] of tables) {
+      const rows: Record<string, unknown>[] = await knex(table)
+        .where({ cluster })
+        .select(key, ...columns);
+      expectSame(
+        new Map(rows.map(({ [key]: id, ...row }) => [String(id), row])),
+        new Map(Array.from(records, ([id, record]) => [id, pick(record, columns)])),
+      );
+    }
+  }
 }
 
-function workerRows({ workers }: State): Map<string, object> {
-  return new Map(
-    Array.from(workers.values(), (worker) => [
-      worker.hostname,
-      Object.fromEntries(WORKER_COLUMNS.map((column) => [column, worker[column]])),
-    ]),
-  );
+function pick(record: object, columns: readonly string[]): Record<string, unknown> {
+  const fields: Record<string, unknown> = { ...record };
+  return Object.fromEntries(columns.map((column) => [column, fields[column]]));
 }
 
 function expectSame(rows: ReadonlyMap<string, object>, records: ReadonlyMap<string, object>): void {
