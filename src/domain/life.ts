@@ -13,7 +13,7 @@
  *   `received` was missed and it opens one.
  * - An end goes to the process's latest run that has started and not ended: so `task-retried` ends the attempt that failed,
  *   although the next attempt's `task-received` comes first (`runningOf`). A revocation that terminated nothing goes to a run that has
- *   not started. Where no run is open, the table `AFTER_END` says whether the end is told twice or belongs to a run
+ *   not started. Where no run is open, `impliesRun` says whether the end is told twice or belongs to a run
  *   of which nothing else was heard.
  * - A custom event (`task-progress`) colours the run that is executing on its host; it opens none and ends none.
  * - The task's state is its latest run's. With no run it is PENDING.

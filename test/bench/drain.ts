@@ -139,11 +139,7 @@ export async function celerycam(broker: string, queue: string, type: QueueType, 
   await using database = await freshDatabase();
   const args = ['run', '--broker', broker, '--exchange', queue, '--queue', queue, '--queue-type', type];
   const options = ['--database', database.url, '--port', '0', '--log-format', 'json'];
-  const child = spawn(
-    process.execPath,
-    [...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []), CLI, ...args, ...options],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+  const child = spawn(process.execPath, [CLI, ...args, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
   const sql = new pg.Client({ connectionString: database.url });
   try {
     await logged(child, 'consuming');
