@@ -39,7 +39,7 @@ export function hear(hearing: Hearing, at: Seconds): void {
 }
 
 /** The moment up to which silence can be judged. */
-export function heardUntil({ until }: Hearing, now: Seconds): Seconds {
+function heardUntil({ until }: Hearing, now: Seconds): Seconds {
   return until === null ? now : Math.min(now, until);
 }
 
