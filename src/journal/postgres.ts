@@ -41,7 +41,12 @@ const PAGE_BYTES = 16_000_000;
 const PARSE_BYTES = 131_072;
 
 export function createJournal(db: Knex, { retention, diagnostics }: JournalOptions): Journal {
-  const redeliveries: Redeliveries = { ours: null, others: null };
+  const redeliveries: Redeliveries = { ours: undefined, others: null };
+  const lookAtHead = async (): Promise<Head> => {
+    const head = await headOf(db);
+    noteRedeliveries(redeliveries, head);
+    return head;
+  };
   const failed = (error: unknown, retryIn: Seconds): void => {
     diagnostics.emit('journal:failed', { reason: reasonOf(error), retryIn });
   };
@@ -61,9 +66,9 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
 
     read: (range) => readPages(db, range),
 
-    head: async () => (await headOf(db)).position,
+    head: async () => (await lookAtHead()).position,
 
-    epoch: async () => (await headOf(db)).epoch,
+    epoch: async () => (await lookAtHead()).epoch,
 
     async recordGap(gap, signal) {
       await persist(signal, async () => db('gaps').insert(gapRow(gap)).onConflict().ignore(), failed);
@@ -74,9 +79,9 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
   };
 }
 
-async function headOf(db: Knex): Promise<{ readonly position: Position; readonly epoch: string }> {
+async function headOf(db: Knex): Promise<Head> {
   try {
-    return await db('journal_head').first('position', 'epoch');
+    return await db('journal_head').first('position', 'epoch', 'redelivered_at');
   } catch (error) {
     throw databaseError(error);
   }
@@ -110,8 +115,14 @@ interface Batch {
  * our copies bear no mark, so for a while all are looked up.
  */
 interface Redeliveries {
-  ours: Seconds | null;
+  /** Or that of others when this journal was first looked at, with nothing in hand. */
+  ours: Seconds | null | undefined;
   others: Seconds | null;
+}
+
+function noteRedeliveries(redeliveries: Redeliveries, { redelivered_at }: Head): void {
+  if (redeliveries.ours === undefined) redeliveries.ours = redelivered_at;
+  else if (redelivered_at !== redeliveries.ours) redeliveries.others = redelivered_at;
 }
 
 /** How far the clocks of two recorders may be apart. */
@@ -127,9 +138,9 @@ async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal
   let recorded: Recorded | null = null;
   try {
     return await transaction(db, { seconds: PATIENCE, signal }, async (client) => {
-      const { rows } = await client.query<Head>('select position, redelivered_at from journal_head for update');
-      const { position: head, redelivered_at } = rows[0] ?? { position: 0, redelivered_at: null };
-      if (redelivered_at !== redeliveries.ours) redeliveries.others = redelivered_at;
+      const { rows } = await client.query<Head>('select * from journal_head for update');
+      if (rows[0]) noteRedeliveries(redeliveries, rows[0]);
+      const head = rows[0]?.position ?? 0;
       if (batch.uncertain && (await isRecorded(client, batch.uncertain, batch.deadLetters))) return batch.uncertain;
       recorded = await write(client, batch, head, redeliveries);
       return recorded;
@@ -146,6 +157,7 @@ async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal
 
 interface Head {
   readonly position: Position;
+  readonly epoch: string;
   readonly redelivered_at: Seconds | null;
 }
 
