@@ -142,7 +142,7 @@ function setText(state: State, task: Task, key: string, text: string | null): bo
       task.args = text;
       return true;
     case 'kwargs':
-      task.kwargs = text;
+      task.kwargs = text === null ? null : state.indexes.texts.share(text);
       return true;
     case 'root_id':
       task.root_id = text === task.uuid ? task.uuid : text;
