@@ -39,7 +39,7 @@ export function createStrict(): Reducer {
     if (fact.subject === 'received') state.task_count++;
     noteSignOfLife(state, fact);
     if (fact.said?.name !== undefined) shareName(state, fact.said.name);
-    show(state, task, life);
+    if (!showStep(state, task, life, fact)) show(state, task, life);
     joinParentOf(state, task, fact);
     takeChildren(state, task);
     return task;
@@ -53,6 +53,27 @@ export function createStrict(): Reducer {
       return null;
     },
   };
+}
+
+/**
+ * Shows a start or an end that came in true order, as nearly all do: it changes little of a record that shows all else
+ * already. False where there may be more to show.
+ */
+function showStep(state: State, task: Task, { facts, attempts }: Life, fact: Fact): boolean {
+  const attempt = attempts.at(-1);
+  if (fact.said?.extra || !attempt?.received || facts.at(-1) !== fact) return false;
+  if (attempt.started === fact) {
+    if (attempt.custom || attempt.end) return false;
+    task.started = fact.timestamp;
+  } else if (attempt.end === fact && attempt.more === null) {
+    showEnd(task, fact);
+  } else return false;
+  const hadEnded = hasEnded(task);
+  task.state = stateOfAttempt(attempt);
+  task.timestamp = fact.timestamp;
+  task.clock = fact.clock;
+  if (hasEnded(task) !== hadEnded) noteReady(state, task);
+  return true;
 }
 
 /** Puts the latest run on the record. */
@@ -72,20 +93,26 @@ function show(state: State, task: Task, life: Life): void {
   task.sent = sent?.timestamp ?? null;
   task.received = attempt?.received?.timestamp ?? null;
   task.started = attempt?.started?.timestamp ?? null;
-  task.succeeded = timeOf(end, 'succeeded');
-  task.failed = timeOf(end, 'failed');
-  task.retried = timeOf(end, 'retried');
-  task.revoked = timeOf(end, 'revoked');
-  task.rejected = timeOf(end, 'rejected');
-  task.result = end?.said?.result ?? null;
-  task.runtime = end?.said?.runtime ?? null;
-  task.exception = end?.said?.exception ?? null;
-  task.traceback = end?.said?.traceback ?? null;
+  showEnd(task, end);
   task.extra = extraOf(sent, attempt);
   if (hasEnded(task) !== hadEnded) noteReady(state, task);
   // It stays a child of whoever called it first.
   if (parentBefore !== null && parentBefore !== task.parent_id && parentBefore !== task.uuid)
     leaveParent(state, task, parentBefore);
+}
+
+/** How the latest run ended; null while it has not. */
+function showEnd(task: Task, end: Fact | null): void {
+  task.succeeded = timeOf(end, 'succeeded');
+  task.failed = timeOf(end, 'failed');
+  task.retried = timeOf(end, 'retried');
+  task.revoked = timeOf(end, 'revoked');
+  task.rejected = timeOf(end, 'rejected');
+  const said = end?.said;
+  task.result = said?.result ?? null;
+  task.runtime = said?.runtime ?? null;
+  task.exception = said?.exception ?? null;
+  task.traceback = said?.traceback ?? null;
 }
 
 /** Whichever order its events come in, a task is a child of each other task that they name; a retried one names itself. */
