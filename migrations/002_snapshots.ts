@@ -116,7 +116,7 @@ export async function up(knex: Knex): Promise<void> {
       -- the worker that was executing it went away: when, epoch seconds, and goodbye, lost or replaced
       orphaned_at double precision,
       orphaned_reason text,
-      -- Celery's word: it has ended
+      -- it has ended: Celery's ready states, and what was rejected for good
       ready boolean not null,
       -- the earlier of "timestamp" and the shutter's time, epoch seconds: what cleanup goes by
       ages_from double precision not null,

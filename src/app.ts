@@ -33,6 +33,9 @@ export async function run(
   diagnostics: Diagnostics = createDiagnostics(),
 ): Promise<void> {
   await using stack = new AsyncStack();
+  signal.addEventListener('abort', () =>
+    log.info({}, 'stopping: what has arrived is recorded, and one last snapshot taken'),
+  );
   logDiagnostics(diagnostics, log);
 
   // The record: the journal, and the pictures of what it led to.

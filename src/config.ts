@@ -85,7 +85,9 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv, groups?: readon
     try {
       values[name] = parseValue(spec, given.raw);
     } catch (error) {
-      wrong.push(`${given.where}: got ${shown(given.raw)}, expected ${reasonOf(error)}`);
+      wrong.push(
+        `${given.where}: got ${shown(spec.many ? single(given.raw) : given.raw)}, expected ${reasonOf(error)}`,
+      );
     }
   }
   if (wrong.length > 0) throw new MonitorError('CONFIG_INVALID', wrong.join('\n'));
@@ -124,6 +126,11 @@ function parseValue(spec: OptionSpec, raw: unknown): unknown {
   if (Array.isArray(raw)) return raw.map(parse);
   if (typeof raw !== 'object') throw new Error('text or a list');
   return Object.entries(raw).map(([key, value]) => parse(`${key}=${value}`));
+}
+
+/** What a repeatable flag was given, as it was given. */
+function single(raw: unknown): unknown {
+  return Array.isArray(raw) && raw.length === 1 ? raw[0] : raw;
 }
 
 /** A value as an error may show it: short and without passwords. */

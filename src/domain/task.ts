@@ -120,6 +120,6 @@ export function hasEnded(task: Task): boolean {
 }
 
 /** Celery's `ready`: in one of its states for results. */
-export function isReady(task: Task): boolean {
+function isReady(task: Task): boolean {
   return READY_STATES.has(task.state);
 }

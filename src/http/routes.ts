@@ -149,7 +149,7 @@ function overview(answer: ClusterAnswer): string {
     ]),
   ];
   const banner = simulated
-    ? '<p role="status"><strong>Simulated cluster.</strong> No broker was configured and none answered at Celery’s default address.</p>'
+    ? '<p role="status"><strong>Simulated cluster.</strong> Nothing here is real: no broker was joined.</p>'
     : '';
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>celerycam</title><meta http-equiv="refresh" content="2">

@@ -3,7 +3,7 @@ import type { Json, Seconds } from '../domain/event.ts';
 import type { Liveness, Orphaned } from '../domain/liveness.ts';
 import { runsOf } from '../domain/runs.ts';
 import { storeLife } from '../domain/stored-life.ts';
-import { createTask, isReady, lifeOf, type Task } from '../domain/task.ts';
+import { createTask, hasEnded, lifeOf, type Task } from '../domain/task.ts';
 import { createWorker, type Worker } from '../domain/worker.ts';
 import { copyNumber, copyText, copyTime, storableJson, storableKey } from '../postgres-text.ts';
 
@@ -50,7 +50,7 @@ export function taskLine(cluster: string, task: Task, takenAt: Seconds, orphaned
     t.expires,
   )}\t${copyJson(t.extra)}\t${copyRuns(t)}\t${copyNumber(orphaned?.at ?? null)}\t${copyText(
     orphaned?.reason ?? null,
-  )}\t${isReady(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
+  )}\t${hasEnded(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
 }
 
 /** The columns `runs`, null where the other columns tell the only one, and `life`. */
