@@ -15,8 +15,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** How many times its size a body may have when decompressed, beyond `SMALL`. Text comes to ten or twenty times; a bomb to millions. */
 const MAX_GROWTH = 100;
 const SMALL = 64 * 1024;
-/** Longest YAML body: it is read some hundred times slower than JSON, and nothing else happens meanwhile. */
-const MAX_YAML_LENGTH = 256 * 1024;
+/** Longest YAML body: it is read some hundred times slower than JSON, half a second at worst, and nothing else happens meanwhile. */
+const MAX_YAML_LENGTH = 64 * 1024;
 const MAX_YAML_DEPTH = 100;
 
 /** A body as JSON text, or as the value that was in it where it came in another format. */
