@@ -7,7 +7,8 @@ export default defineConfig({
     reporters: ['default', new SummaryReporter()],
     projects: [
       {
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 },
+        // One process for all files: none of them leaves anything behind.
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, isolate: false },
       },
       {
         test: {

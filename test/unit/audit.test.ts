@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
 import { capturedBy } from '../../src/domain/audit.ts';
 import { createClusters, fold, type State, stateOf } from '../../src/domain/state.ts';
+import { runs } from '../support/effort.ts';
 import { type Message, messagesOf, type ProcessPlan } from '../support/worker-process.ts';
 
 const LENGTH = 90;
@@ -101,7 +102,7 @@ describe('no alarm', () => {
         expect(state.losses).toEqual([]);
         expect(capture(state).lost).toBe(0);
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
@@ -195,7 +196,7 @@ describe('a loss', () => {
           expect(started_at).toBeLessThan(ended_at);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 

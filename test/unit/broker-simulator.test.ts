@@ -9,6 +9,7 @@ import { SimulatedReceiver, toDelivery } from '../../src/broker/simulated-receiv
 import { DEFAULT_SIMULATION, type SimulationOptions, simulate } from '../../src/broker/simulator.ts';
 import { createDiagnostics } from '../../src/diagnostics.ts';
 import type { Event } from '../../src/domain/event.ts';
+import { runs } from '../support/effort.ts';
 
 const START = 1_795_508_776;
 const SOME: SimulationOptions = { ...DEFAULT_SIMULATION, rate: 200, count: 1500, failures: 0.1, retries: 0.1 };
@@ -196,7 +197,7 @@ describe('chance', () => {
         }
         for (const times of tenths) expect(times).toBeGreaterThan(800);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 

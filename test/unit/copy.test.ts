@@ -10,6 +10,7 @@ import {
   storableKey,
   storableText,
 } from '../../src/postgres-text.ts';
+import { runs } from '../support/effort.ts';
 
 const anyText = fc.string({ unit: 'binary' });
 
@@ -93,7 +94,7 @@ test('lines are collected as they are, whatever their length', async () => {
         expect(Buffer.concat([...lines.chunks()]).toString()).toBe(texts.join(''));
       },
     ),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Decoded, decode, decodeParts } from '../../src/broker/decoder.ts';
 import type { Delivery } from '../../src/broker/delivery.ts';
+import { runs } from '../support/effort.ts';
 
 function delivery(body: string | Uint8Array, properties: Partial<Delivery> = {}): Delivery {
   return {
@@ -100,7 +101,7 @@ describe('laws', () => {
           for (const { reason } of deadLetters) expect(reason).toMatch(/^[\x20-\x7e]{10,400}$/);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -137,7 +138,7 @@ describe('laws', () => {
         expect(events.map(({ event }) => event)).toEqual(elements);
         expect(events.map(({ body }) => JSON.parse(body) as unknown)).toEqual(elements);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

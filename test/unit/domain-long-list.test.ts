@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LongList } from '../../src/domain/long-list.ts';
+import { runs } from '../support/effort.ts';
 
 test('it is a list, whatever is done to it', () => {
   const step = fc.oneof(
@@ -35,7 +36,7 @@ test('it is a list, whatever is done to it', () => {
       }
       expect(Array.from({ length: list.length }, (_, i) => list.at(i))).toEqual(model);
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

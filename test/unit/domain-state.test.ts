@@ -18,6 +18,7 @@ import { READY_STATES } from '../../src/domain/states.ts';
 import { createTask, type Task } from '../../src/domain/task.ts';
 import { createWorker, type Worker } from '../../src/domain/worker.ts';
 import { received } from '../support/celery-events.ts';
+import { runs } from '../support/effort.ts';
 
 const ROOMY: Limits = { maxTasks: 1_000, maxWorkers: 100 };
 
@@ -101,7 +102,7 @@ describe('any events', () => {
         for (const record of [...state.tasks.values(), ...state.workers.values()]) expectTypes(record);
         expect(() => JSON.stringify(reportOf(state, 0))).not.toThrow();
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
     expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(names);
   });
@@ -127,7 +128,7 @@ describe('any events', () => {
         for (const record of [...state.tasks.values(), ...state.workers.values()]) expectTypes(record);
         expectWithin(state, ROOMY);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -141,7 +142,7 @@ describe('any events', () => {
           for (const each of events) expectWithin(foldAll(clusters, [each]), limits);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -266,7 +267,7 @@ describe('eviction', () => {
         });
         expect(state.evicted_active).toBe(evictedActive);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });
@@ -318,9 +319,9 @@ describe('restoring', () => {
           compared++;
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
-    expect(compared).toBeGreaterThan(500);
+    expect(compared).toBeGreaterThan(runs(500));
   });
 
   test('finds families again whichever member comes first', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createLife, type Fact, type Life, live, type Process } from '../../src/domain/life.ts';
+import { runs } from '../support/effort.ts';
 
 const SUBJECTS = [
   'sent',
@@ -71,6 +72,6 @@ test('the record is a function of the set of events', () => {
         expect(fold(shuffledTwice)).toEqual(fold(ds));
       },
     ),
-    { numRuns: 20000 },
+    { numRuns: runs(20000) },
   );
 });

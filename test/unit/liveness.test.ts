@@ -6,6 +6,7 @@ import { doubtOf, executedBy, livenessOf, orphanOf } from '../../src/domain/live
 import { createClusters, fold, stateOf } from '../../src/domain/state.ts';
 import { statusOf } from '../../src/domain/worker.ts';
 import { received } from '../support/celery-events.ts';
+import { runs } from '../support/effort.ts';
 import { Strict } from '../support/strict.ts';
 
 let strict: Strict;
@@ -63,7 +64,7 @@ describe('a worker', () => {
           expect(livenessOf(worker, state, now)).toEqual({ status: statusOf(worker, now), reason: null, since: null });
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

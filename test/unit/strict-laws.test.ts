@@ -7,9 +7,10 @@ import { factsOf } from '../../src/domain/life.ts';
 import { runsOf } from '../../src/domain/runs.ts';
 import { createClusters, fold, type State, stateOf } from '../../src/domain/state.ts';
 import { lifeOf, type Task } from '../../src/domain/task.ts';
+import { runs } from '../support/effort.ts';
 import { arbitraryStream, createRandom, type Entry, interleave, type Random, streamOf } from '../support/lives.ts';
 
-const STREAMS = Number(process.env['CELERYCAM_LAWS'] ?? 1500);
+const STREAMS = Number(process.env['CELERYCAM_LAWS'] ?? runs(1500));
 const FROM = Number(process.env['CELERYCAM_LAWS_FROM'] ?? 1);
 const PATIENCE = 60_000 + STREAMS * 20;
 

@@ -18,6 +18,7 @@ import {
 import { storeLife } from '../../src/domain/stored-life.ts';
 import { hasEnded, lifeOf } from '../../src/domain/task.ts';
 import { received } from '../support/celery-events.ts';
+import { runs } from '../support/effort.ts';
 import { arbitraryStream, createRandom, type Entry, streamOf } from '../support/lives.ts';
 
 const ROOMY: Limits = { maxTasks: 1_000, maxWorkers: 100 };
@@ -65,7 +66,7 @@ describe('any events', () => {
         expect(() => JSON.stringify(reportOf(state, 0))).not.toThrow();
         expectWithin(state, ROOMY);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -88,7 +89,7 @@ describe('any events', () => {
         for (const { timestamp } of state.tasks.values()) expect(Number.isNaN(timestamp)).toBe(false);
         expect(() => JSON.stringify(reportOf(state, 0))).not.toThrow();
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
     expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(names);
   });
