@@ -16,6 +16,7 @@ import { createJournal } from './journal/postgres.ts';
 import { Activity } from './live/activity.ts';
 import { HUB_DEFAULTS, Hub } from './live/hub.ts';
 import { type Logger, logDiagnostics } from './log.ts';
+import { Metrics } from './metrics/metrics.ts';
 import { createReceivers } from './receivers.ts';
 import { Recorder } from './recorder.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
@@ -68,7 +69,10 @@ export async function run(
   // Out: who looks at the state.
   const activity = new Activity(diagnostics, now);
   const statuses = (): readonly ReceiverStatus[] => receivers.map(({ status }) => status);
-  const sources = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now, log };
+  const about = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now };
+  const metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics });
+  await metrics.countGaps();
+  const sources = { ...about, metrics, log };
   const server = stack.use(await listen(sources, hub, config.http));
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 
