@@ -43,7 +43,7 @@ export class Exposition {
     let text = '';
     for (let n = 0; n < les.length; n++) {
       total += counts[from + n] as number;
-      text += `${before}${les[n]} ${total}\n`;
+      text += `${before}${les[n]}} ${total}\n`;
     }
     const braced = labels === '' ? '' : `{${labels}}`;
     this.#text += `${text}${name}_sum${braced} ${shown(counts[from + les.length] as number)}\n${name}_count${braced} ${total}\n`;
