@@ -2,9 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Chance } from '../../src/broker/agenda.ts';
-import { createClusters, fold } from '../../src/domain/state.ts';
+import type { JournalEntry } from '../../src/domain/event.ts';
+import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { AsyncStack } from '../../src/runtime.ts';
-import { metricsOf } from '../support/crowd.ts';
+import { createStudio } from '../support/camera.ts';
+import { crowdOf, metricsOf } from '../support/crowd.ts';
+import { migratedDatabase } from '../support/database.ts';
 import { type Family, parseExposition } from '../support/exposition.ts';
 import { eventTexts, messagesOf, openLoad, publishAll } from '../support/load.ts';
 import { Program } from '../support/program.ts';
@@ -106,4 +109,48 @@ test('two recorders on one database show the same, and so does whoever comes aft
   const next = start();
   await next.ready();
   expect(counters(await scrape(next))).toEqual(shown[0]);
+});
+
+test('another reducer folds the journal anew, and what was counted counts no second time', async () => {
+  await using database = await migratedDatabase();
+  const limits = { maxTasks: 1000, maxWorkers: 100 };
+  const entries = [...crowdOf(5, 3, 4)];
+  const strict = createClusters(limits, { maxLabels: 10 });
+  const studio = createStudio(database.knex, { clusters: strict });
+  for (const { event, cluster, local_received } of entries) studio.say(event, cluster, local_received);
+  await studio.camera.shutter();
+  expect(studio.failures).toEqual([]);
+
+  const celery = createClusters(limits, { fold: 'celery', maxLabels: 10 });
+  expect(await studio.snapshots.restore(celery)).toBeNull();
+  for (const entry of entries) fold(celery, entry);
+  const counted = (clusters: Clusters) => counters(parseExposition(metricsOf(clusters).render()));
+  expect(counted(celery)).toEqual(counted(strict));
+  const position = entries.length + 1;
+  fold(celery, { ...(entries.at(-1) as JournalEntry), position });
+  expect(celery.tally?.position).toBe(position);
+  expect(counted(celery)).not.toEqual(counted(strict));
+});
+
+test('a shutter that fails is made up for by the next, counts too', async () => {
+  await using database = await migratedDatabase();
+  const studio = createStudio(database.knex, {
+    clusters: createClusters({ maxTasks: 1000, maxWorkers: 100 }, { maxLabels: 10 }),
+  });
+  const kept = async () => database.knex('metrics').where({ kind: 'events' }).select('labels', 'counts');
+  studio.say({ type: 'task-sent', uuid: 'a', hostname: 'gen1@h', timestamp: 1, clock: 1, pid: 1 });
+  await database.knex.raw('alter table metrics rename to hidden');
+  await studio.camera.shutter();
+  expect(studio.failures).toHaveLength(1);
+  await database.knex.raw('alter table hidden rename to metrics');
+  expect(await kept()).toEqual([]);
+  await studio.camera.shutter();
+  expect(await kept()).toEqual([{ labels: '["default","task-sent"]', counts: [1] }]);
+  studio.say({ type: 'task-sent', uuid: 'b', hostname: 'gen1@h', timestamp: 2, clock: 2, pid: 1 });
+  studio.say({ type: 'odd "type"\t\\', hostname: 'gen1@h' });
+  await studio.camera.shutter();
+  expect(await kept()).toEqual([
+    { labels: '["default","task-sent"]', counts: [2] },
+    { labels: JSON.stringify(['default', 'odd "type"\t\\']), counts: [1] },
+  ]);
 });
