@@ -235,6 +235,15 @@ export function labelsFor(tally: Tally, kind: SeriesKind, values: readonly strin
   return choices.find((choice) => tally.series.has(keyOf(kind, choice))) ?? (choices.at(-1) as readonly string[]);
 }
 
+/** The queues that tasks of a cluster were sent to, as far as they are told apart. */
+export function queuesOf({ series }: Tally, cluster: string): ReadonlySet<string> {
+  const queues = new Set<string>();
+  for (const { kind, labels } of series.values()) {
+    if (kind === 'task' && labels[0] === cluster && labels[3] !== OTHER) queues.add(labels[3] as string);
+  }
+  return queues;
+}
+
 /** Puts a series back that was kept in the database; one that this program does not know is left out. */
 export function restoreSeries(tally: Tally, kind: string, labels: readonly string[], counts: readonly number[]): void {
   if (!Object.hasOwn(DIMENSIONS, kind)) return;

@@ -1,4 +1,5 @@
 /** What `/metrics` tells: the tasks and workers of the clusters in the names of its peers, and how celerycam itself does. */
+import type { QueueLength } from '../broker/queue-watch.ts';
 import type { ReceiverStatus } from '../broker/receiver.ts';
 import type { Diagnostics } from '../diagnostics.ts';
 import type { Seconds } from '../domain/event.ts';
@@ -7,7 +8,7 @@ import type { GapTotal, Journal } from '../journal/journal.ts';
 import type { Activity } from '../live/activity.ts';
 import { type Census, censusOf } from './census.ts';
 import { bucketLabels, Exposition, labelText } from './exposition.ts';
-import { writePrefetched, writeTasks, writeWorkers } from './peers.ts';
+import { writePrefetched, writeQueues, writeTasks, writeWorkers } from './peers.ts';
 
 export interface MetricsSources {
   readonly version: string;
@@ -18,6 +19,7 @@ export interface MetricsSources {
   readonly inbox: { readonly bytes: number };
   readonly hub: { readonly clients: number };
   readonly receivers: () => readonly ReceiverStatus[];
+  readonly queueLengths: () => readonly QueueLength[];
   readonly diagnostics: Diagnostics;
   readonly clock: () => Seconds;
 }
@@ -25,6 +27,9 @@ export interface MetricsSources {
 /** Bounds for what the database takes, seconds. */
 const DURATIONS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const DURATION_LES = bucketLabels(DURATIONS);
+
+/** For so long after a scrape it is worth while to look at queues. */
+const WANTED: Seconds = 300;
 
 /** Observations since this process started: buckets, each by itself, the one beyond, and the sum. */
 class Durations {
@@ -50,6 +55,7 @@ export class Metrics {
   #journalFailures = 0;
   #shutterFailures = 0;
   #gaps: readonly GapTotal[] = [];
+  #asked: Seconds = Number.NEGATIVE_INFINITY;
 
   constructor(sources: MetricsSources) {
     this.#sources = sources;
@@ -71,17 +77,24 @@ export class Metrics {
     this.#gaps = await this.#sources.journal.gapTotals();
   }
 
+  /** Whether it was scraped within the last minutes. */
+  get wanted(): boolean {
+    return this.#sources.clock() - this.#asked < WANTED;
+  }
+
   /** The answer to one scrape, as `CONTENT_TYPE`. */
   render(): string {
     const out = new Exposition();
-    const { clusters, clock } = this.#sources;
+    const { clusters, clock, queueLengths } = this.#sources;
     const { tally } = clusters;
     const now = clock();
+    this.#asked = now;
     const census = Array.from(clusters.byName.values(), (state) => censusOf(state, now));
     if (tally) {
       writeTasks(out, tally);
       writePrefetched(out, census, tally);
       writeWorkers(out, clusters, now, tally.limit);
+      writeQueues(out, queueLengths());
       out.family('celerycam_events_total', 'counter', 'Events recorded, by type.');
       for (const { kind, labels, counts } of tally.series.values()) {
         if (kind === 'events') out.sample(labelText(['cluster', 'type'], labels), counts[0] as number);

@@ -4,6 +4,7 @@
  *
  * Workers that went away are told as down for ten minutes, and then no more, as celery-exporter does.
  */
+import type { QueueLength } from '../broker/queue-watch.ts';
 import type { Seconds } from '../domain/event.ts';
 import { livenessOf } from '../domain/liveness.ts';
 import type { Clusters } from '../domain/state.ts';
@@ -125,6 +126,15 @@ export function writePrefetched(out: Exposition, census: readonly Census[], tall
   }
   out.family('flower_worker_prefetched_tasks', 'gauge', 'Number of tasks of given type prefetched at a worker');
   for (const [text, n] of counts) out.sample(text, n);
+}
+
+/** The queues of tasks, where the broker was asked. */
+export function writeQueues(out: Exposition, lengths: readonly QueueLength[]): void {
+  const labels = ({ cluster, queue }: QueueLength): string => labelText(['cluster', 'queue_name'], [cluster, queue]);
+  out.family('celery_queue_length', 'gauge', 'The number of message in broker queue.');
+  for (const each of lengths) out.sample(labels(each), each.messages);
+  out.family('celery_active_consumer_count', 'gauge', 'The number of active consumer in broker queue.');
+  for (const each of lengths) out.sample(labels(each), each.consumers);
 }
 
 interface Up {

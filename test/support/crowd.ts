@@ -51,6 +51,7 @@ export function metricsOf(
     inbox: { bytes: 0 },
     hub: { clients: 0 },
     receivers: () => [],
+    queueLengths: () => [],
     diagnostics,
     clock: () => NOW,
     ...more,

@@ -18,6 +18,8 @@ const PEERS: readonly (readonly [name: string, type: string, labels: readonly st
   ['celery_task_queue_wait_time', 'histogram', ['hostname', 'name', 'queue_name']],
   ['celery_worker_up', 'gauge', ['hostname']],
   ['celery_worker_tasks_active', 'gauge', ['hostname']],
+  ['celery_queue_length', 'gauge', ['queue_name']],
+  ['celery_active_consumer_count', 'gauge', ['queue_name']],
   ['flower_events_total', 'counter', ['task', 'type', 'worker']],
   ['flower_task_runtime_seconds', 'histogram', ['task', 'worker']],
   ['flower_task_prefetch_time_seconds', 'gauge', ['task', 'worker']],
@@ -49,7 +51,8 @@ function busy(): Clusters {
 }
 
 function familiesOf(clusters: Clusters): Map<string, Family> {
-  return parseExposition(metricsOf(clusters).render());
+  const queueLengths = () => [{ cluster: 'c', queue: 'fast', messages: 12, consumers: 3 }];
+  return parseExposition(metricsOf(clusters, { queueLengths }).render());
 }
 
 describe('the peers’ metrics', () => {
@@ -82,6 +85,7 @@ describe('the peers’ metrics', () => {
     expect(sampleOf(families, 'flower_task_prefetch_time_seconds', worker)).toBe(0);
     expect(sampleOf(families, 'celery_worker_up', { cluster: 'c', hostname: 'one' })).toBe(1);
     expect(sampleOf(families, 'celery_worker_tasks_active', { cluster: 'c', hostname: 'one' })).toBe(3);
+    expect(sampleOf(families, 'celery_queue_length', { cluster: 'c', queue_name: 'fast' })).toBe(12);
     expect(sampleOf(families, 'flower_worker_online', { cluster: 'c', worker: 'celery@one' })).toBe(1);
   });
 
