@@ -30,20 +30,20 @@ const MAX_DEPTH = 64;
 const A_TERM = 'a term such as state:FAILURE or a word';
 
 /** What people call a field elsewhere: in records, in Celery, in Flower. */
-const ALSO_KNOWN_AS: { readonly [name: string]: string } = {
-  status: 'state',
-  task: 'name',
-  taskname: 'name',
-  hostname: 'worker',
-  workername: 'worker',
-  id: 'uuid',
-  task_id: 'uuid',
-  root_id: 'root',
-  parent_id: 'parent',
-  error: 'exception',
-  duration: 'runtime',
-  time: 'timestamp',
-};
+const ALSO_KNOWN_AS: ReadonlyMap<string, string> = new Map([
+  ['status', 'state'],
+  ['task', 'name'],
+  ['taskname', 'name'],
+  ['hostname', 'worker'],
+  ['workername', 'worker'],
+  ['id', 'uuid'],
+  ['task_id', 'uuid'],
+  ['root_id', 'root'],
+  ['parent_id', 'parent'],
+  ['error', 'exception'],
+  ['duration', 'runtime'],
+  ['time', 'timestamp'],
+]);
 
 interface Reader {
   readonly text: string;
@@ -97,11 +97,14 @@ function readAnd(reader: Reader, inside: Inside | null): Read {
 }
 
 function readUnary(reader: Reader, inside: Inside | null): Read {
-  if (took(reader, 'NOT')) {
-    const of = deeper(reader, () => readUnary(reader, inside));
+  if (!atEnd(reader) && wordAt(reader) === 'NOT') {
+    const of = deeper(reader, () => {
+      reader.at += 'NOT'.length;
+      return readUnary(reader, inside);
+    });
     return isError(of) ? of : { kind: 'not', of };
   }
-  if (!atEnd(reader) && peek(reader) === '(') return readParentheses(reader, inside);
+  if (peek(reader) === '(') return readParentheses(reader, inside);
   return inside ? readTexts(reader, inside) : readTerm(reader);
 }
 
@@ -247,7 +250,7 @@ function counted(reader: Reader, at: number, filter: Filter): Read {
 function unknownField(name: string): [expected: string, problem: string] {
   const known = FIELDS.map((field) => field.name);
   const lower = name.toLowerCase();
-  const meant = ALSO_KNOWN_AS[lower] ?? known.find((field) => isNear(field, lower));
+  const meant = ALSO_KNOWN_AS.get(lower) ?? known.find((field) => isNear(field, lower));
   const problem = `there is no field ${name.slice(0, 40)}${meant ? `, perhaps ${meant} is meant` : ''}`;
   return [`one of ${known.join(', ')}, or quotes around the text`, problem];
 }
@@ -290,7 +293,7 @@ function isKeyword(word: string): boolean {
 }
 
 /** Goes past a keyword if it comes next. */
-function took(reader: Reader, keyword: 'AND' | 'OR' | 'NOT'): boolean {
+function took(reader: Reader, keyword: 'AND' | 'OR'): boolean {
   if (atEnd(reader) || wordAt(reader) !== keyword) return false;
   reader.at += keyword.length;
   return true;
