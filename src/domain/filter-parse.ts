@@ -20,6 +20,7 @@ import {
   type ParsedFilter,
   type TextField,
 } from './filter.ts';
+import { unknownField } from './filter-names.ts';
 import { containedPattern, EXPECTED, readNumber, readParts, textFilter, wrong } from './filter-values.ts';
 
 /** What one filter may be, so that reading, matching and asking the database stay cheap. */
@@ -28,22 +29,6 @@ export const MAX_TERMS = 200;
 const MAX_DEPTH = 64;
 
 const A_TERM = 'a term such as state:FAILURE or a word';
-
-/** What people call a field elsewhere: in records, in Celery, in Flower. */
-const ALSO_KNOWN_AS: ReadonlyMap<string, string> = new Map([
-  ['status', 'state'],
-  ['task', 'name'],
-  ['taskname', 'name'],
-  ['hostname', 'worker'],
-  ['workername', 'worker'],
-  ['id', 'uuid'],
-  ['task_id', 'uuid'],
-  ['root_id', 'root'],
-  ['parent_id', 'parent'],
-  ['error', 'exception'],
-  ['duration', 'runtime'],
-  ['time', 'timestamp'],
-]);
 
 interface Reader {
   readonly text: string;
@@ -245,28 +230,6 @@ function ended(reader: Reader, commas: boolean, expected: string): FilterError |
 function counted(reader: Reader, at: number, filter: Filter): Read {
   reader.terms++;
   return reader.terms > MAX_TERMS ? wrong(reader.text, at, `no more than ${MAX_TERMS} terms`) : filter;
-}
-
-function unknownField(name: string): [expected: string, problem: string] {
-  const known = FIELDS.map((field) => field.name);
-  const lower = name.toLowerCase();
-  const meant = ALSO_KNOWN_AS.get(lower) ?? known.find((field) => isNear(field, lower));
-  const problem = `there is no field ${name.slice(0, 40)}${meant ? `, perhaps ${meant} is meant` : ''}`;
-  return [`one of ${known.join(', ')}, or quotes around the text`, problem];
-}
-
-/** Whether one is made from the other by adding, dropping, changing or swapping one character. */
-function isNear(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  const [restA, restB] = [a.slice(start), b.slice(start)];
-  return (
-    restA.slice(1) === restB.slice(1) ||
-    restA === restB.slice(1) ||
-    restA.slice(1) === restB ||
-    (restA.slice(2) === restB.slice(2) && restA[0] === restB[1] && restA[1] === restB[0])
-  );
 }
 
 /** Skips spaces. */
