@@ -6,6 +6,7 @@ import { FILTER_PARAMS, filterFromParams } from '../../src/domain/filter-params.
 import { parseFilter } from '../../src/domain/filter-parse.ts';
 import { printFilter } from '../../src/domain/filter-print.ts';
 import { createTask } from '../../src/domain/task.ts';
+import { runs } from '../support/effort.ts';
 import { filters, isMeant, tasks } from '../support/filters.ts';
 
 test('what is printed is read as the same filter', () => {
@@ -15,7 +16,7 @@ test('what is printed is read as the same filter', () => {
       fc.pre(text.length <= 4_000);
       expect(parseFilter(text, 0)).toEqual({ ok: true, filter });
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
 });
 
@@ -27,9 +28,9 @@ test('a task is meant exactly where a plain reading of the filter says so', () =
       expect(compileFilter(filter)(task, cluster)).toBe(meant);
       seen[`${meant}`]++;
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   );
-  expect(Math.min(seen.true, seen.false)).toBeGreaterThan(500);
+  expect(Math.min(seen.true, seen.false)).toBeGreaterThan(runs(500));
 });
 
 const fragments = fc.constantFrom(
@@ -96,9 +97,9 @@ test('any text is a filter, or an error within it', () => {
         expect(read.message).toContain(read.at < text.length ? `at character ${read.at + 1}: ` : 'at the end: ');
       }
     }),
-    { numRuns: 10_000 },
+    { numRuns: runs(10_000) },
   );
-  expect(Math.min(seen.true, seen.false)).toBeGreaterThan(1_000);
+  expect(Math.min(seen.true, seen.false)).toBeGreaterThan(runs(1_000));
 });
 
 test('any parameter is a filter, or an error that names it', () => {
@@ -108,6 +109,6 @@ test('any parameter is a filter, or an error that names it', () => {
       const read = filterFromParams(params, 1e9);
       if (!read.ok) expect(params.some(([name, value]) => name === read.param && read.at <= value.length)).toBe(true);
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   );
 });
