@@ -5,6 +5,7 @@
  *                                                                         └─> hub ────> live feed
  */
 import { Inbox } from './broker/inbox.ts';
+import type { QueueLength } from './broker/queue-watch.ts';
 import type { ReceiverStatus } from './broker/receiver.ts';
 import { Camera } from './camera/camera.ts';
 import type { Config } from './config.ts';
@@ -16,7 +17,8 @@ import { createJournal } from './journal/postgres.ts';
 import { Activity } from './live/activity.ts';
 import { HUB_DEFAULTS, Hub } from './live/hub.ts';
 import { type Logger, logDiagnostics } from './log.ts';
-import { createReceivers } from './receivers.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { createReceivers, watchQueues } from './receivers.ts';
 import { Recorder } from './recorder.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
 import { openConfigured } from './store/configured.ts';
@@ -68,7 +70,12 @@ export async function run(
   // Out: who looks at the state.
   const activity = new Activity(diagnostics, now);
   const statuses = (): readonly ReceiverStatus[] => receivers.map(({ status }) => status);
-  const sources = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now, log };
+  const about = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now };
+  const watches = watchQueues(config, simulated, clusters, () => metrics.wanted);
+  const queueLengths = (): readonly QueueLength[] => watches.flatMap(({ lengths }) => lengths);
+  const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
+  await metrics.countGaps();
+  const sources = { ...about, metrics, log };
   const server = stack.use(await listen(sources, hub, config.http));
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 
@@ -93,5 +100,14 @@ export async function run(
       (signal) =>
         receiver.run(signal),
   );
-  await supervise(signal, [...joined, ingest, listening, recorder.follow, (signal) => camera.run(signal), upkeep]);
+  const watching = watches.map(({ run }) => run);
+  await supervise(signal, [
+    ...joined,
+    ...watching,
+    ingest,
+    listening,
+    recorder.follow,
+    (signal) => camera.run(signal),
+    upkeep,
+  ]);
 }

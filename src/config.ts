@@ -52,7 +52,12 @@ export interface Config {
   readonly inbox: { readonly batchSize: number; readonly maxBytes: number };
   readonly database: { readonly url: string | null; readonly dataDir: string; readonly schema: string };
   readonly journal: { readonly retention: number | null };
-  readonly state: { readonly fold: FoldName; readonly maxTasks: number; readonly maxWorkers: number };
+  readonly state: {
+    readonly fold: FoldName;
+    readonly maxTasks: number;
+    readonly maxWorkers: number;
+    readonly maxLabels: number;
+  };
   readonly camera: {
     readonly frequency: number;
     /** Shutters per second at most. */
@@ -232,7 +237,12 @@ function assemble(values: OptionValues): Config {
     inbox: { batchSize: values.batchSize, maxBytes: values.bufferSize },
     database: { url: values.database, dataDir: values.dataDir, schema: values.schema },
     journal: { retention: values.journalRetention },
-    state: { fold: values.fold, maxTasks: values.maxTasks, maxWorkers: values.maxWorkers },
+    state: {
+      fold: values.fold,
+      maxTasks: values.maxTasks,
+      maxWorkers: values.maxWorkers,
+      maxLabels: values.metricsMaxLabels,
+    },
     camera: {
       frequency: values.frequency,
       maxrate: values.maxrate,

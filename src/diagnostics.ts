@@ -18,6 +18,8 @@ export interface DiagnosticEvents {
     readonly position: Position;
     /** Its latest event's own time, epoch seconds; null where it has none. */
     readonly timestamp: Seconds | null;
+    /** From the first attempt to the commit. */
+    readonly seconds: number;
   }) => void;
   /** A batch could not be recorded; it is tried again in `retryIn` seconds. */
   'journal:failed': (at: { readonly reason: string; readonly retryIn: number }) => void;

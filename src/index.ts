@@ -1,10 +1,11 @@
-/** What `import … from 'celerycam'` offers: the whole recorder to run, and the fold by itself. */
+/** What `import … from 'celerycam'` offers: a monitor to read events from, the whole recorder to run, and the fold by itself. */
 export { run } from './app.ts';
+export type { ReceiverStatus } from './broker/receiver.ts';
 export { type BrokerConfig, type Config, type Flags, loadConfig, type SimulationConfig } from './config.ts';
 export type { Changes, FeedGap, FeedMessage, Hello } from './contract/feed.ts';
 export type { TaskRecord, WorkerRecord } from './contract/records.ts';
 export { createDiagnostics, type DiagnosticEvents, type Diagnostics } from './diagnostics.ts';
-export type { Event, JournalEntry, Json, Position, Seconds } from './domain/event.ts';
+export type { DeadLetter, Event, JournalEntry, Json, Position, Seconds } from './domain/event.ts';
 export { type Circumstances, type Explained, type Explanation, explain } from './domain/explain.ts';
 export type { Gap, GapCause } from './domain/gap.ts';
 export { type Report, reportOf } from './domain/report.ts';
@@ -13,4 +14,26 @@ export { type Change, type Clusters, createClusters, fold, type Limits, type Sta
 export type { Task } from './domain/task.ts';
 export type { Worker } from './domain/worker.ts';
 export { type ErrorCode, MonitorError } from './errors.ts';
+export {
+  type CeleryEvent,
+  type CustomEvent,
+  type CustomType,
+  type EventBase,
+  isCustom,
+  type TaskCancelled,
+  type TaskEvent,
+  type TaskFailed,
+  type TaskReceived,
+  type TaskRejected,
+  type TaskRetried,
+  type TaskRevoked,
+  type TaskSent,
+  type TaskStarted,
+  type TaskSucceeded,
+  type WorkerEvent,
+  type WorkerHeartbeat,
+  type WorkerOffline,
+  type WorkerOnline,
+} from './library/events.ts';
+export { connect, type Monitor, type MonitorOptions } from './library/monitor.ts';
 export { createLog, type Logger } from './log.ts';

@@ -236,6 +236,14 @@ export const OPTIONS = {
     doc: 'Messages recorded in one commit at most',
   },
 
+  metricsMaxLabels: {
+    group: 'Memory',
+    value: 'n',
+    schema: count(1, 10_000),
+    default: '500',
+    doc: 'Task names, hosts, … told apart in `/metrics`, and combinations of them; the rest counts as `other`',
+  },
+
   host: { group: 'HTTP', value: 'address', schema: text, default: '127.0.0.1', doc: 'Address to listen on' },
   port: {
     group: 'HTTP',

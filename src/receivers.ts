@@ -1,9 +1,12 @@
 /** Which receivers a run has: one for each configured broker, or a simulated cluster where there is no broker at all. */
 import { openConnection } from './broker/connection.ts';
+import { QueueWatch } from './broker/queue-watch.ts';
 import { Receiver, type ReceiverParts, type ReceiverStatus } from './broker/receiver.ts';
 import { SimulatedReceiver } from './broker/simulated-receiver.ts';
 import { DEFAULT_SIMULATION } from './broker/simulator.ts';
 import type { BrokerConfig, Config } from './config.ts';
+import type { Clusters } from './domain/state.ts';
+import { queuesOf } from './domain/tally.ts';
 import { MonitorError } from './errors.ts';
 import type { Loop } from './runtime.ts';
 import type { Turn } from './store/turn.ts';
@@ -42,6 +45,17 @@ export async function createReceivers(
   parts.log.warn({ why }, 'SIMULATED: what is shown is no real cluster');
   const simulated = new SimulatedReceiver(SIMULATED, simulation ?? DEFAULT_SIMULATION, parts);
   return [guest(simulated, SIMULATED, parts)];
+}
+
+/** A watch for each broker over the queues that its tasks were sent to; none where no broker is behind it. */
+export function watchQueues(
+  { brokers }: Pick<Config, 'brokers'>,
+  simulated: boolean,
+  { tally }: Clusters,
+  wanted: () => boolean,
+): readonly QueueWatch[] {
+  if (simulated || !tally) return [];
+  return brokers.map((broker) => new QueueWatch({ ...broker, wanted, queues: () => queuesOf(tally, broker.cluster) }));
 }
 
 function announced(receiver: AnyReceiver, cluster: string, { onJoin }: AllParts): AnyReceiver {

@@ -253,6 +253,9 @@ export class Camera implements AsyncDisposable {
       names.set(state, state.task_types.size);
       picture.addSummary(state, { fold: clusters.fold, ...(await summarise(state, takenAt)) });
     }
+    for (const series of clusters.tally?.series.values() ?? []) {
+      if (series.touched > this.#position) picture.addSeries(series);
+    }
     return { picture, livenesses, names };
   }
 

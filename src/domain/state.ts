@@ -4,6 +4,7 @@ import type { Event, JournalEntry, Position } from './event.ts';
 import { createState, endRestore, type Limits, restoreTask, restoreWorker, type State } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
 import { createStrict } from './strict.ts';
+import { count, createTally, type Tally } from './tally.ts';
 import { TimeOrder } from './time-order.ts';
 
 export type { Change, Limits, State };
@@ -22,6 +23,8 @@ export interface FoldOptions {
    * @default false
    */
   readonly timeOrder?: boolean;
+  /** Count for metrics, with so many labels of each kind (`Tally.limit`). Without it nothing is counted. */
+  readonly maxLabels?: number;
 }
 
 export interface Clusters {
@@ -32,6 +35,8 @@ export interface Clusters {
   readonly fold: FoldName;
   readonly reducer: Reducer;
   readonly keepsTimeOrder: boolean;
+  /** What was counted of all clusters; null where nobody asks for it. */
+  readonly tally: Tally | null;
 }
 
 export function createClusters(limits: Limits, options: FoldOptions = {}): Clusters {
@@ -43,6 +48,7 @@ export function createClusters(limits: Limits, options: FoldOptions = {}): Clust
     fold,
     reducer: fold === 'strict' ? createStrict() : createCelery({ localize: options.localize }),
     keepsTimeOrder: options.timeOrder ?? false,
+    tally: options.maxLabels === undefined ? null : createTally(options.maxLabels),
   };
 }
 
@@ -76,5 +82,7 @@ export function fold(clusters: Clusters, entry: JournalEntry): Change {
   const state = stateOf(clusters, entry.cluster);
   endRestore(state);
   state.last_received = entry.local_received;
-  return clusters.reducer.fold(state, entry.event, entry.local_received);
+  const change = clusters.reducer.fold(state, entry.event, entry.local_received);
+  if (clusters.tally) count(clusters.tally, entry, change);
+  return change;
 }

@@ -8,6 +8,8 @@ import { livenessOf, orphanOf } from '../domain/liveness.ts';
 import type { Clusters, State } from '../domain/state.ts';
 import type { Activity } from '../live/activity.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { metricsHandler } from './metrics.ts';
 
 /** What the routes answer from. */
 export interface ApiSources {
@@ -16,6 +18,7 @@ export interface ApiSources {
   readonly clusters: Clusters;
   readonly activity: Activity;
   readonly receivers: () => readonly ReceiverStatus[];
+  readonly metrics: Pick<Metrics, 'render'>;
   readonly clock: () => Seconds;
   readonly log: Logger;
 }
@@ -31,6 +34,7 @@ export function createRoutes(sources: ApiSources): Hono {
   });
   app.get('/', (context) => context.html(overview(clusterAnswer(sources))));
   app.get('/api/cluster', (context) => context.json(clusterAnswer(sources)));
+  app.get('/metrics', metricsHandler(sources.metrics));
   app.get('/healthz', (context) => context.json({ ok: true }));
   app.get('/readyz', (context) => {
     const answer = readyAnswer(sources);

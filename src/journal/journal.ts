@@ -14,6 +14,20 @@ export interface Appended {
   readonly duplicates: number;
 }
 
+/** What was recorded since the journal began, by all recorders, as far as this one knows. */
+export interface JournalTotals {
+  readonly deadLetters: number;
+  /** Events that a broker delivered again and that were left out. */
+  readonly duplicates: number;
+}
+
+/** How many gaps of one cause a cluster has. */
+export interface GapTotal {
+  readonly cluster: string;
+  readonly cause: string;
+  readonly gaps: number;
+}
+
 /**
  * Promises:
  * - An append is one commit: all of it is recorded, dead letters included, or nothing is.
@@ -42,6 +56,12 @@ export interface Journal {
 
   /** Records a gap. Waits for the database like `append`. */
   recordGap(gap: Gap, signal: AbortSignal): Promise<void>;
+
+  /** Up to date with every append and every look at the head. */
+  readonly totals: JournalTotals;
+
+  /** @throws MonitorError */
+  gapTotals(): Promise<readonly GapTotal[]>;
 
   /** Creates partitions ahead and drops those past retention. */
   maintain(): Promise<void>;

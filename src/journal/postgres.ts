@@ -42,9 +42,11 @@ const PARSE_BYTES = 131_072;
 
 export function createJournal(db: Knex, { retention, diagnostics }: JournalOptions): Journal {
   const redeliveries: Redeliveries = { ours: undefined, others: null };
+  const totals = { deadLetters: 0, duplicates: 0 };
   const lookAtHead = async (): Promise<Head> => {
     const head = await headOf(db);
     noteRedeliveries(redeliveries, head);
+    noteTotals(totals, head.dead_letters, head.duplicates);
     return head;
   };
   const failed = (error: unknown, retryIn: Seconds): void => {
@@ -52,14 +54,17 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
   };
   return {
     async append(events, deadLetters, signal) {
+      const begun = performance.now();
       const batch: Batch = { events, deadLetters, careful: false, bare: false, uncertain: null };
-      const { done, letters } = await persist(signal, () => record(db, batch, redeliveries, signal), failed);
+      const { done, letters, head } = await persist(signal, () => record(db, batch, redeliveries, signal), failed);
+      noteTotals(totals, head.dead_letters + letters, head.duplicates + done.duplicates);
       diagnostics.emit('journal:appended', {
         events: done.events.length,
         deadLetters: letters,
         duplicates: done.duplicates,
         position: done.last,
         timestamp: timestampOf(done.events.at(-1)?.event),
+        seconds: (performance.now() - begun) / 1000,
       });
       return done;
     },
@@ -75,13 +80,28 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
       diagnostics.emit('gap', gap);
     },
 
+    totals,
+
+    async gapTotals() {
+      try {
+        const rows = await db('gaps').select('cluster', 'cause').count('* as gaps').groupBy('cluster', 'cause');
+        return rows.map(({ cluster, cause, gaps }) => ({
+          cluster: `${cluster}`,
+          cause: `${cause}`,
+          gaps: Number(gaps),
+        }));
+      } catch (error) {
+        throw databaseError(error);
+      }
+    },
+
     maintain: () => maintainPartitions(db, retention),
   };
 }
 
 async function headOf(db: Knex): Promise<Head> {
   try {
-    return await db('journal_head').first('position', 'epoch', 'redelivered_at');
+    return await db('journal_head').first('position', 'epoch', 'redelivered_at', 'dead_letters', 'duplicates');
   } catch (error) {
     throw databaseError(error);
   }
@@ -132,6 +152,8 @@ interface Recorded {
   readonly done: Appended;
   /** Dead letters recorded. */
   readonly letters: number;
+  /** As it was before. */
+  readonly head: Head;
 }
 
 async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal: AbortSignal): Promise<Recorded> {
@@ -140,7 +162,7 @@ async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal
     return await transaction(db, { seconds: PATIENCE, signal }, async (client) => {
       const { rows } = await client.query<Head>('select * from journal_head for update');
       if (rows[0]) noteRedeliveries(redeliveries, rows[0]);
-      const head = rows[0]?.position ?? 0;
+      const head = rows[0] ?? NO_HEAD;
       if (batch.uncertain && (await isRecorded(client, batch.uncertain, batch.deadLetters))) return batch.uncertain;
       recorded = await write(client, batch, head, redeliveries);
       return recorded;
@@ -159,6 +181,20 @@ interface Head {
   readonly position: Position;
   readonly epoch: string;
   readonly redelivered_at: Seconds | null;
+  readonly dead_letters: number;
+  readonly duplicates: number;
+}
+
+const NO_HEAD: Head = { position: 0, epoch: '', redelivered_at: null, dead_letters: 0, duplicates: 0 };
+
+/** They never fall: what was read before a commit may be told after it. */
+function noteTotals(
+  totals: { deadLetters: number; duplicates: number },
+  deadLetters: number,
+  duplicates: number,
+): void {
+  totals.deadLetters = Math.max(totals.deadLetters, deadLetters);
+  totals.duplicates = Math.max(totals.duplicates, duplicates);
 }
 
 /** Whether the attempt was committed after all: one row of it tells for all. */
@@ -177,7 +213,8 @@ async function isRecorded(client: pg.Client, { done }: Recorded, deadLetters: re
 }
 
 /** The rows of a batch, after `head`, inside the transaction that holds it. */
-async function write(client: pg.Client, batch: Batch, head: Position, redeliveries: Redeliveries): Promise<Recorded> {
+async function write(client: pg.Client, batch: Batch, before: Head, redeliveries: Redeliveries): Promise<Recorded> {
+  const head = before.position;
   const { events, careful, bare } = batch;
   const again = events.some(({ redelivered }) => redelivered);
   const received = events[0]?.local_received ?? 0;
@@ -185,11 +222,6 @@ async function write(client: pg.Client, batch: Batch, head: Position, redeliveri
   const fresh = again || overtaken ? await leaveOutDuplicates(client, events, overtaken) : events;
   const refused: DeadLetter[] = [];
   const recorded = careful ? await writeEach(client, fresh, head, refused) : await writeAll(client, fresh, head);
-  if (recorded.length > 0) {
-    if (again) redeliveries.ours = now();
-    const values = [head + recorded.length, again ? redeliveries.ours : null];
-    await client.query('update journal_head set position = $1, redelivered_at = coalesce($2, redelivered_at)', values);
-  }
   const given = bare ? batch.deadLetters.map((letter) => bareLetter(letter, 'Postgres refused it')) : batch.deadLetters;
   const letters = refused.length > 0 ? [...given, ...refused] : given;
   if (letters.length > 0) {
@@ -197,14 +229,30 @@ async function write(client: pg.Client, batch: Batch, head: Position, redeliveri
     for (const letter of letters) lines.add(deadLetterLine(letter));
     await copyIn(client, DEAD_LETTERS, lines.chunks());
   }
+  const duplicates = events.length - fresh.length;
+  if (recorded.length + letters.length + duplicates > 0) {
+    if (again && recorded.length > 0) redeliveries.ours = now();
+    const values = [
+      recorded.length,
+      again && recorded.length > 0 ? redeliveries.ours : null,
+      letters.length,
+      duplicates,
+    ];
+    await client.query(
+      `update journal_head set position = position + $1, redelivered_at = coalesce($2, redelivered_at),
+        dead_letters = dead_letters + $3, duplicates = duplicates + $4`,
+      values,
+    );
+  }
   return {
     done: {
       first: head + 1,
       last: head + recorded.length,
       events: recorded,
-      duplicates: events.length - fresh.length,
+      duplicates,
     },
     letters: letters.length,
+    head: before,
   };
 }
 

@@ -5,10 +5,11 @@ import type { Position, Seconds } from '../domain/event.ts';
 import type { Hearing } from '../domain/hearing.ts';
 import { type Liveness, orphanOf } from '../domain/liveness.ts';
 import type { FoldName, State } from '../domain/state.ts';
+import type { Series } from '../domain/tally.ts';
 import type { Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
 import { BY_KEY, CopyLines, copyIn, transaction } from '../postgres.ts';
-import { copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
+import { copyNumber, copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
 import { TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
 
 /** What a snapshot says of a cluster besides its rows. */
@@ -43,6 +44,8 @@ export class Picture {
   readonly #names = new CopyLines();
   readonly #workers = new CopyLines();
   readonly #tasks = new CopyLines();
+  readonly #series = new CopyLines();
+  #hasSeries = false;
   #hasNames = false;
   /** Some task's key is not its uuid, so that two tasks may have one key. */
   #marked = false;
@@ -68,6 +71,11 @@ export class Picture {
     this.#names.add(`${copyText(state.cluster)}\t${copyText(storableKey(name))}\n`);
   }
 
+  addSeries({ kind, labels, counts }: Series): void {
+    this.#hasSeries = true;
+    this.#series.add(`${kind}\t${copyText(JSON.stringify(labels))}\t{${counts.map(copyNumber).join(',')}}\n`);
+  }
+
   addSummary(state: State, summary: ClusterSummary): void {
     this.#clusters[state.cluster] = summary;
   }
@@ -84,6 +92,7 @@ export class Picture {
       if (this.workers > 0) await merge(client, WORKERS, this.#workers.chunks(), id, true);
       if (this.tasks > 0) await merge(client, TASKS, this.#tasks.chunks(), id, this.#marked);
       if (this.#hasNames) await addNames(client, this.#names.chunks());
+      if (this.#hasSeries) await putSeries(client, this.#series.chunks());
       return id;
     };
     return transaction(db, { seconds: PATIENCE }, work, BY_KEY);
@@ -167,4 +176,14 @@ async function addNames(client: pg.Client, lines: Iterable<Buffer>): Promise<voi
   );
   await copyIn(client, 'new_task_names', lines);
   await client.query('insert into task_names select * from new_task_names on conflict do nothing');
+}
+
+async function putSeries(client: pg.Client, lines: Iterable<Buffer>): Promise<void> {
+  await client.query(
+    'create temp table if not exists new_metrics on commit delete rows as select * from metrics with no data',
+  );
+  await copyIn(client, 'new_metrics', lines);
+  await client.query(
+    'insert into metrics select * from new_metrics on conflict (kind, labels) do update set counts = excluded.counts',
+  );
 }

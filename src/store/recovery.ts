@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Position, Seconds } from '../domain/event.ts';
 import { endRestore, restoreTask, restoreWorker, shareName } from '../domain/memory.ts';
 import { type Clusters, type State, stateOf } from '../domain/state.ts';
+import { restoreSeries } from '../domain/tally.ts';
 import type { Task } from '../domain/task.ts';
 import { copyLines, copyOut, transaction, withClient } from '../postgres.ts';
 import { copyFields, storableKey } from '../postgres-text.ts';
@@ -39,6 +40,7 @@ export async function restore(db: Knex, clusters: Clusters): Promise<Recovered |
         'select id as snapshot, position, taken_at, clusters from snapshots order by id desc limit 1',
       );
       const [latest] = rows;
+      if (latest) await restoreTally(client, clusters, latest.position);
       if (!latest || Object.values(latest.clusters).some(({ fold }) => fold !== clusters.fold)) return null;
       let tasks = 0;
       let workers = 0;
@@ -65,6 +67,14 @@ export async function restore(db: Knex, clusters: Clusters): Promise<Recovered |
 }
 
 type Summaries = Readonly<Record<string, ClusterSummary>>;
+
+/** What was counted up to the snapshot stays counted, whichever reducer goes on. */
+async function restoreTally(client: pg.Client, { tally }: Clusters, position: Position): Promise<void> {
+  if (!tally) return;
+  tally.position = position;
+  const { rows } = await client.query<{ kind: string; labels: string; counts: number[] }>('select * from metrics');
+  for (const { kind, labels, counts } of rows) restoreSeries(tally, kind, JSON.parse(labels) as string[], counts);
+}
 
 async function restoreNames(client: pg.Client, state: State): Promise<void> {
   const { rows } = await client.query<{ name: string }>('select name from task_names where cluster = $1', [

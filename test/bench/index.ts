@@ -1,5 +1,5 @@
 /**
- * `npm run bench [drain|journal|shutter|fold …]`: how fast celerycam is beside others, each pair measured in one run on
+ * `npm run bench [drain|journal|shutter|fold|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
  * the same machine. Only the ratios travel; quote the machine with them.
  */
 import { cpus } from 'node:os';
@@ -8,6 +8,7 @@ import { freshDatabase } from '../support/services.ts';
 import { celerycam, celeryState, countOnly, FullQueue } from './drain.ts';
 import { benchFold } from './fold.ts';
 import { benchJournal } from './journal.ts';
+import { benchMetrics } from './metrics.ts';
 import { benchShutter } from './shutter.ts';
 
 const ROUNDS = 3;
@@ -33,6 +34,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
     row('event loop held up at most', blocked, 'ms (goal: 50)');
   },
   fold: benchFold,
+  metrics: async () => benchMetrics(),
 };
 
 async function drain(shape: string, lists: boolean): Promise<void> {

@@ -16,7 +16,8 @@ async function start(host = '127.0.0.1', port = 0): Promise<Server> {
   const hub = new Hub(clusters, now, { version: '1', epoch: 'e', simulated: false, ...HUB_DEFAULTS });
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const activity = new Activity(createDiagnostics(), now);
-  const sources = { version: '1', simulated: false, clusters, activity, receivers: () => [], clock: now, log };
+  const metrics = { render: () => '' };
+  const sources = { version: '1', simulated: false, clusters, activity, receivers: () => [], metrics, clock: now, log };
   return listen(sources, hub, { host, port });
 }
 

@@ -57,6 +57,41 @@ test('what is appended is read again, in order and in pages', async () => {
   expect(await all(journal, 24_990)).toEqual(expected.slice(24_990));
 });
 
+test('dead letters and duplicates are counted with what they came with, whoever recorded them', async () => {
+  await using database = await migratedDatabase();
+  const one = createJournal(database.knex, { retention: null, diagnostics });
+  const other = createJournal(database.knex, { retention: null, diagnostics });
+  const batch = events(3);
+  await one.append(batch, [letter()], never);
+  await other.append([], [letter(), letter()], never);
+  await one.append(
+    batch.map((each) => ({ ...each, redelivered: true })),
+    [],
+    never,
+  );
+  expect(one.totals).toEqual({ deadLetters: 3, duplicates: 3 });
+  expect(other.totals).toEqual({ deadLetters: 3, duplicates: 0 });
+  expect(await other.head()).toBe(3);
+  expect(other.totals).toEqual(one.totals);
+  const next = createJournal(database.knex, { retention: null, diagnostics });
+  await next.head();
+  expect(next.totals).toEqual(one.totals);
+});
+
+test('gaps are counted by cluster and cause', async () => {
+  await using database = await migratedDatabase();
+  const journal = createJournal(database.knex, { retention: null, diagnostics });
+  const gap = { cluster: 'c', cause: 'ttl', started_at: 1, ended_at: 2, estimate: null, detail: '' } as const;
+  for (const each of [gap, gap, { ...gap, ended_at: 3 }, { ...gap, cause: 'disconnect' } as const]) {
+    await journal.recordGap(each, never);
+  }
+  const totals = await journal.gapTotals();
+  expect(totals.toSorted((a, b) => a.gaps - b.gaps)).toEqual([
+    { cluster: 'c', cause: 'disconnect', gaps: 1 },
+    { cluster: 'c', cause: 'ttl', gaps: 2 },
+  ]);
+});
+
 test('an empty batch and a batch of dead letters only take no position', async () => {
   await using database = await migratedDatabase();
   const journal = createJournal(database.knex, { retention: null, diagnostics });

@@ -1,16 +1,38 @@
 import { execFile } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { scratch } from '../support/scratch.ts';
 
 const exec = promisify(execFile);
 const ROOT = new URL('../..', import.meta.url).pathname;
 
-test('npm pack contains what runs, and nothing else', async () => {
-  const pack = ['pack', '--dry-run', '--json', '--ignore-scripts', '--cache', scratch()];
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** The tarball, and a project that has it installed: its dependencies are those that are here. */
+let packed: Packed;
+let tarball: string;
+let project: string;
+
+beforeAll(async () => {
+  project = scratch();
+  const pack = ['pack', '--json', '--ignore-scripts', '--cache', scratch(), '--pack-destination', project];
   const { stdout } = await exec('npm', pack, { cwd: ROOT });
-  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
-  const paths = files.map(({ path }) => path);
+  [packed] = JSON.parse(stdout) as [Packed];
+  tarball = join(project, packed.filename);
+  const installed = join(project, 'node_modules', 'celerycam');
+  mkdirSync(installed, { recursive: true });
+  await exec('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
+  symlinkSync(join(ROOT, 'node_modules'), join(installed, 'node_modules'));
+  writeFileSync(join(project, 'package.json'), '{"name":"a-program","type":"module"}');
+});
+
+test('npm pack contains what runs, and nothing else', () => {
+  const paths = packed.files.map(({ path }) => path);
   const others = paths.filter((path) => !/^dist\/(src|migrations)\/[a-z0-9_/-]+\.(js|d\.ts|js\.map)$/.test(path));
   expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
   for (const path of ['dist/src/cli.js', 'dist/src/index.js', 'dist/src/index.d.ts', 'dist/migrations/index.js']) {
@@ -18,13 +40,52 @@ test('npm pack contains what runs, and nothing else', async () => {
   }
 });
 
-test('the package can be imported by its name', async () => {
-  const script = `const { fold, run } = await import('celerycam'); console.log(typeof fold, typeof run)`;
-  const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT });
-  expect(stdout).toBe('function function\n');
+test('a program that has it installed imports it by its name', async () => {
+  const program = join(project, 'program.js');
+  writeFileSync(
+    program,
+    `import { connect, fold, isCustom, MonitorError, run } from 'celerycam';
+console.log([connect, fold, isCustom, run].map((each) => typeof each).join(' '));
+const error = await connect('amqp://127.0.0.1:1//').catch((error) => error);
+console.log(error instanceof MonitorError, error.code, isCustom({ type: 'task-progress' }));
+`,
+  );
+  const { stdout } = await exec(process.execPath, [program], { cwd: project });
+  expect(stdout).toBe('function function function function\ntrue BROKER_UNREACHABLE true\n');
+});
+
+test('and its compiler knows the types', async () => {
+  const using = `import { connect, type CeleryEvent, type MonitorOptions } from 'celerycam';
+const options: MonitorOptions = { queue: 'mine', prefetch: 10 };
+export async function failures(url: string): Promise<string[]> {
+  await using monitor = await connect(url, options);
+  const seen: string[] = [];
+  for await (const event of monitor.events()) if (event.type === 'task-failed') seen.push(event.exception);
+  return seen;
+}
+`;
+  const wrong = `export const nameOf = (event: CeleryEvent): string => event.name;\n`;
+  const settings = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,esnext.disposable', '--strict'];
+  const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types'), '--noEmit', '--ignoreConfig'];
+  const compile = async (source: string): Promise<string> => {
+    writeFileSync(join(project, 'using.ts'), source);
+    const tsc = join(ROOT, 'node_modules/.bin/tsc');
+    const done = exec(tsc, [...settings, ...types, '--skipLibCheck', 'using.ts'], { cwd: project });
+    return done.then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+  };
+  expect(await compile(using)).toBe('');
+  expect(await compile(using + wrong)).toContain("Property 'name' does not exist on type 'CeleryEvent'");
 });
 
 test('publint finds nothing', async () => {
   const { stdout } = await exec('npx', ['publint', '--strict'], { cwd: ROOT });
   expect(stdout).toContain('All good');
+});
+
+test('attw finds nothing where modules are ESM, as this one is', async () => {
+  const { stdout } = await exec('npx', ['attw', tarball, '--profile', 'esm-only', '--format', 'ascii'], { cwd: ROOT });
+  expect(stdout).toContain('node16 (from ESM): 🟢 (ESM)');
 });

@@ -123,8 +123,12 @@ export class Program implements AsyncDisposable {
   }
 
   async get(path: string): Promise<unknown> {
+    return JSON.parse(await this.text(path));
+  }
+
+  async text(path: string): Promise<string> {
     const { url } = await this.until('serving', ({ msg }) => msg === 'serving');
-    return (await fetch(new URL(path, String(url)))).json();
+    return (await fetch(new URL(path, String(url)))).text();
   }
 
   async cluster(): Promise<ClusterAnswer> {

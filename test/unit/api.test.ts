@@ -36,8 +36,10 @@ beforeEach(() => {
   receivers = [receiver];
 });
 
+const metrics = { render: () => 'up 1\n' };
+
 function ask(path: string, change: Partial<ApiSources> = {}): Promise<Response> {
-  const sources = { version: '1', simulated: false, clusters, activity, clock: () => now, log: silent };
+  const sources = { version: '1', simulated: false, clusters, activity, metrics, clock: () => now, log: silent };
   return Promise.resolve(createRoutes({ ...sources, receivers: () => receivers, ...change }).request(path));
 }
 
@@ -50,7 +52,14 @@ function folded(...events: { type: string; [field: string]: string | number }[])
 }
 
 function appended(events: number): void {
-  diagnostics.emit('journal:appended', { events, deadLetters: 1, duplicates: 2, position: 1, timestamp: now - 2 });
+  diagnostics.emit('journal:appended', {
+    events,
+    deadLetters: 1,
+    duplicates: 2,
+    position: 1,
+    timestamp: now - 2,
+    seconds: 0.1,
+  });
 }
 
 describe('GET /api/cluster', () => {

@@ -13,11 +13,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: [...SMALL, 'migrations'],
   camera: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
   live: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
-  http: [...SMALL, 'live', ...ADAPTERS.map((room) => `type:${room}`)],
-  commands: [...SMALL, ...ADAPTERS, 'camera', 'live', 'http', 'app'],
-  app: [...SMALL, ...ADAPTERS, 'camera', 'live', 'http'],
+  metrics: [...SMALL, 'live', ...ADAPTERS.map((room) => `type:${room}`)],
+  http: [...SMALL, 'live', 'metrics', ...ADAPTERS.map((room) => `type:${room}`)],
+  library: [...SMALL, 'broker'],
+  commands: [...SMALL, ...ADAPTERS, 'camera', 'live', 'metrics', 'http', 'app'],
+  app: [...SMALL, ...ADAPTERS, 'camera', 'live', 'metrics', 'http'],
   cli: [...SMALL, 'commands', 'app'],
-  index: [...SMALL, ...ADAPTERS, 'app'],
+  index: [...SMALL, ...ADAPTERS, 'library', 'app'],
   root: ['root', 'domain'],
 };
 /** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
