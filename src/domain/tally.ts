@@ -32,6 +32,8 @@ const LONGEST_KEY = 200;
 interface Place {
   readonly task: Series;
   readonly workerTask: Series;
+  /** By exception. */
+  readonly failed: Map<string, Series>;
 }
 
 /** Of all clusters. */
@@ -69,8 +71,7 @@ function countTask(tally: Tally, position: Position, cluster: string, event: Jou
   const n = (TASK_TYPES as readonly string[]).indexOf(type);
   if (n >= 0) add(place.task, n, 1, position);
   else if (type === 'task-failed') {
-    const failed = seriesOf(tally, 'failed', [...place.task.labels, exceptionOf(event.exception)]);
-    add(failed, 0, 1, position);
+    add(failedOf(tally, place, exceptionOf(event.exception)), 0, 1, position);
   }
   if (type === 'task-succeeded' && typeof runtime === 'number') {
     observe(place.task, TASK_COUNTS.runtime, RUNTIME_BUCKETS, runtime, position);
@@ -103,6 +104,7 @@ function placeOf(tally: Tally, cluster: string, name: string | null, sender: str
     // What has no name is `None` to the one peer and empty to the other.
     task: seriesOf(tally, 'task', [cluster, name ?? 'None', hostOf(node), queueName]),
     workerTask: seriesOf(tally, 'worker_task', [cluster, node, name ?? '']),
+    failed: new Map(),
   };
   if (key.length + (name?.length ?? 0) <= LONGEST_KEY) remember(tally, cluster, name, key, place);
   return place;
@@ -119,6 +121,14 @@ function remember({ found }: Tally, cluster: string, name: string | null, key: s
   const ofName = ofCluster.get(name);
   if (ofName) ofName.set(key, place);
   else ofCluster.set(name, new Map([[key, place]]));
+}
+
+function failedOf(tally: Tally, { task, failed }: Place, exception: string): Series {
+  const known = failed.get(exception);
+  if (known) return known;
+  const series = seriesOf(tally, 'failed', [...task.labels, exception]);
+  if (series.labels.at(-1) === exception) failed.set(exception, series);
+  return series;
 }
 
 function eventsOf(tally: Tally, cluster: string, type: string): Series {
