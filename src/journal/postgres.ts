@@ -8,7 +8,7 @@ import { reasonOf } from '../errors.ts';
 import { CopyLines, copyIn, copyOut, databaseError, isRefusal, transaction } from '../postgres.ts';
 import { isoTime, storableText } from '../postgres-text.ts';
 import { now, persist } from '../runtime.ts';
-import { leaveOutDuplicates } from './duplicates.ts';
+import { leaveOutDuplicates, leaveOutRecorded } from './duplicates.ts';
 import type { Appended, Journal } from './journal.ts';
 import { maintainPartitions } from './partitions.ts';
 import {
@@ -56,7 +56,7 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
       const { done, letters } = await persist(signal, () => record(db, batch, redeliveries, signal), failed);
       diagnostics.emit('journal:appended', {
         events: done.events.length,
-        deadLetters: letters,
+        deadLetters: letters.length,
         duplicates: done.duplicates,
         position: done.last,
         timestamp: timestampOf(done.events.at(-1)?.event),
@@ -131,7 +131,7 @@ const SKEW: Seconds = 60;
 interface Recorded {
   readonly done: Appended;
   /** Dead letters recorded. */
-  readonly letters: number;
+  readonly letters: readonly DeadLetter[];
 }
 
 async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal: AbortSignal): Promise<Recorded> {
@@ -141,7 +141,7 @@ async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal
       const { rows } = await client.query<Head>('select * from journal_head for update');
       if (rows[0]) noteRedeliveries(redeliveries, rows[0]);
       const head = rows[0]?.position ?? 0;
-      if (batch.uncertain && (await isRecorded(client, batch.uncertain, batch.deadLetters))) return batch.uncertain;
+      if (batch.uncertain && (await isRecorded(client, batch.uncertain))) return batch.uncertain;
       recorded = await write(client, batch, head, redeliveries);
       return recorded;
     });
@@ -162,9 +162,9 @@ interface Head {
 }
 
 /** Whether the attempt was committed after all: one row of it tells for all. */
-async function isRecorded(client: pg.Client, { done }: Recorded, deadLetters: readonly DeadLetter[]): Promise<boolean> {
+async function isRecorded(client: pg.Client, { done, letters }: Recorded): Promise<boolean> {
   const [event] = done.events;
-  const [letter] = deadLetters;
+  const [letter] = letters;
   if (event) {
     const values = [done.first, event.cluster, event.local_received, bodyOf(event)];
     const where = 'position = $1 and cluster = $2 and local_received = $3 and body = $4';
@@ -178,24 +178,26 @@ async function isRecorded(client: pg.Client, { done }: Recorded, deadLetters: re
 
 /** The rows of a batch, after `head`, inside the transaction that holds it. */
 async function write(client: pg.Client, batch: Batch, head: Position, redeliveries: Redeliveries): Promise<Recorded> {
-  const { events, careful, bare } = batch;
-  const again = events.some(({ redelivered }) => redelivered);
-  const received = events[0]?.local_received ?? 0;
+  const { events, deadLetters, careful, bare } = batch;
+  const isAgain = ({ redelivered }: ReceivedEvent | DeadLetter): boolean => redelivered;
+  const again = events.some(isAgain) || deadLetters.some(isAgain);
+  const received = (events[0] ?? deadLetters[0])?.local_received ?? 0;
   const overtaken = redeliveries.others !== null && received < redeliveries.others + SKEW;
   const fresh = again || overtaken ? await leaveOutDuplicates(client, events, overtaken) : events;
   const refused: DeadLetter[] = [];
   const recorded = careful ? await writeEach(client, fresh, head, refused) : await writeAll(client, fresh, head);
-  if (recorded.length > 0) {
-    if (again) redeliveries.ours = now();
-    const values = [head + recorded.length, again ? redeliveries.ours : null];
-    await client.query('update journal_head set position = $1, redelivered_at = coalesce($2, redelivered_at)', values);
-  }
-  const given = bare ? batch.deadLetters.map((letter) => bareLetter(letter, 'Postgres refused it')) : batch.deadLetters;
-  const letters = refused.length > 0 ? [...given, ...refused] : given;
+  const given = await leaveOutRecorded(client, deadLetters, overtaken);
+  const letters = bare ? given.map((letter) => bareLetter(letter, 'Postgres refused it')) : [...given];
+  letters.push(...(await leaveOutRecorded(client, refused, overtaken)));
   if (letters.length > 0) {
     const lines = new CopyLines();
     for (const letter of letters) lines.add(deadLetterLine(letter));
     await copyIn(client, DEAD_LETTERS, lines.chunks());
+  }
+  if (recorded.length > 0 || (again && letters.length > 0)) {
+    if (again) redeliveries.ours = now();
+    const values = [head + recorded.length, again ? redeliveries.ours : null];
+    await client.query('update journal_head set position = $1, redelivered_at = coalesce($2, redelivered_at)', values);
   }
   return {
     done: {
@@ -204,7 +206,7 @@ async function write(client: pg.Client, batch: Batch, head: Position, redeliveri
       events: recorded,
       duplicates: events.length - fresh.length,
     },
-    letters: letters.length,
+    letters,
   };
 }
 
