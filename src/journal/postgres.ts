@@ -8,7 +8,7 @@ import { reasonOf } from '../errors.ts';
 import { CopyLines, copyIn, copyOut, databaseError, isRefusal, transaction } from '../postgres.ts';
 import { isoTime, storableText } from '../postgres-text.ts';
 import { now, persist } from '../runtime.ts';
-import { leaveOutDuplicates } from './duplicates.ts';
+import { leaveOutDuplicates, leaveOutRecorded } from './duplicates.ts';
 import type { Appended, Journal } from './journal.ts';
 import { maintainPartitions } from './partitions.ts';
 import {
@@ -57,10 +57,10 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
       const begun = performance.now();
       const batch: Batch = { events, deadLetters, careful: false, bare: false, uncertain: null };
       const { done, letters, head } = await persist(signal, () => record(db, batch, redeliveries, signal), failed);
-      noteTotals(totals, head.dead_letters + letters, head.duplicates + done.duplicates);
+      noteTotals(totals, head.dead_letters + letters.length, head.duplicates + done.duplicates);
       diagnostics.emit('journal:appended', {
         events: done.events.length,
-        deadLetters: letters,
+        deadLetters: letters.length,
         duplicates: done.duplicates,
         position: done.last,
         timestamp: timestampOf(done.events.at(-1)?.event),
@@ -151,7 +151,7 @@ const SKEW: Seconds = 60;
 interface Recorded {
   readonly done: Appended;
   /** Dead letters recorded. */
-  readonly letters: number;
+  readonly letters: readonly DeadLetter[];
   /** As it was before. */
   readonly head: Head;
 }
@@ -163,7 +163,7 @@ async function record(db: Knex, batch: Batch, redeliveries: Redeliveries, signal
       const { rows } = await client.query<Head>('select * from journal_head for update');
       if (rows[0]) noteRedeliveries(redeliveries, rows[0]);
       const head = rows[0] ?? NO_HEAD;
-      if (batch.uncertain && (await isRecorded(client, batch.uncertain, batch.deadLetters))) return batch.uncertain;
+      if (batch.uncertain && (await isRecorded(client, batch.uncertain))) return batch.uncertain;
       recorded = await write(client, batch, head, redeliveries);
       return recorded;
     });
@@ -198,9 +198,9 @@ function noteTotals(
 }
 
 /** Whether the attempt was committed after all: one row of it tells for all. */
-async function isRecorded(client: pg.Client, { done }: Recorded, deadLetters: readonly DeadLetter[]): Promise<boolean> {
+async function isRecorded(client: pg.Client, { done, letters }: Recorded): Promise<boolean> {
   const [event] = done.events;
-  const [letter] = deadLetters;
+  const [letter] = letters;
   if (event) {
     const values = [done.first, event.cluster, event.local_received, bodyOf(event)];
     const where = 'position = $1 and cluster = $2 and local_received = $3 and body = $4';
@@ -215,15 +215,17 @@ async function isRecorded(client: pg.Client, { done }: Recorded, deadLetters: re
 /** The rows of a batch, after `head`, inside the transaction that holds it. */
 async function write(client: pg.Client, batch: Batch, before: Head, redeliveries: Redeliveries): Promise<Recorded> {
   const head = before.position;
-  const { events, careful, bare } = batch;
-  const again = events.some(({ redelivered }) => redelivered);
-  const received = events[0]?.local_received ?? 0;
+  const { events, deadLetters, careful, bare } = batch;
+  const isAgain = ({ redelivered }: ReceivedEvent | DeadLetter): boolean => redelivered;
+  const again = events.some(isAgain) || deadLetters.some(isAgain);
+  const received = (events[0] ?? deadLetters[0])?.local_received ?? 0;
   const overtaken = redeliveries.others !== null && received < redeliveries.others + SKEW;
   const fresh = again || overtaken ? await leaveOutDuplicates(client, events, overtaken) : events;
   const refused: DeadLetter[] = [];
   const recorded = careful ? await writeEach(client, fresh, head, refused) : await writeAll(client, fresh, head);
-  const given = bare ? batch.deadLetters.map((letter) => bareLetter(letter, 'Postgres refused it')) : batch.deadLetters;
-  const letters = refused.length > 0 ? [...given, ...refused] : given;
+  const given = await leaveOutRecorded(client, deadLetters, overtaken);
+  const letters = bare ? given.map((letter) => bareLetter(letter, 'Postgres refused it')) : [...given];
+  letters.push(...(await leaveOutRecorded(client, refused, overtaken)));
   if (letters.length > 0) {
     const lines = new CopyLines();
     for (const letter of letters) lines.add(deadLetterLine(letter));
@@ -231,17 +233,12 @@ async function write(client: pg.Client, batch: Batch, before: Head, redeliveries
   }
   const duplicates = events.length - fresh.length;
   if (recorded.length + letters.length + duplicates > 0) {
-    if (again && recorded.length > 0) redeliveries.ours = now();
-    const values = [
-      recorded.length,
-      again && recorded.length > 0 ? redeliveries.ours : null,
-      letters.length,
-      duplicates,
-    ];
+    const redelivered_at = again && recorded.length + letters.length > 0 ? now() : null;
+    if (redelivered_at !== null) redeliveries.ours = redelivered_at;
     await client.query(
       `update journal_head set position = position + $1, redelivered_at = coalesce($2, redelivered_at),
         dead_letters = dead_letters + $3, duplicates = duplicates + $4`,
-      values,
+      [recorded.length, redelivered_at, letters.length, duplicates],
     );
   }
   return {
@@ -251,7 +248,7 @@ async function write(client: pg.Client, batch: Batch, before: Head, redeliveries
       events: recorded,
       duplicates,
     },
-    letters: letters.length,
+    letters,
     head: before,
   };
 }
