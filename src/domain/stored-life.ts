@@ -1,6 +1,7 @@
 /** A life as text, for the database, and back. Ours alone: what people query are the columns and `runs`. */
 import type { Seconds } from './event.ts';
-import { createLife, type Fact, foldFacts, type Life, type Said } from './life.ts';
+import type { Fact, Said } from './fact.ts';
+import { createLife, foldFacts, type Life } from './life.ts';
 
 /** subject, hostname, pid, key of the process where it is not the usual one, clock, timestamp, arrived, said. */
 type StoredFact = readonly [string, string, number | null, string | 0, number, Seconds, Seconds, Said | 0];

@@ -1,7 +1,7 @@
 /** The record of one task: what the events said of it, in Celery's names. */
 import type { Json, Seconds } from './event.ts';
 import type { Life } from './life.ts';
-import { PENDING, READY_STATES, REJECTED } from './states.ts';
+import { FAILURE, PENDING, REJECTED, REVOKED, SUCCESS } from './states.ts';
 import { restoreLife } from './stored-life.ts';
 
 /**
@@ -120,6 +120,6 @@ export function hasEnded(task: Task): boolean {
 }
 
 /** Celery's `ready`: in one of its states for results. */
-function isReady(task: Task): boolean {
-  return READY_STATES.has(task.state);
+function isReady({ state }: Task): boolean {
+  return state === SUCCESS || state === FAILURE || state === REVOKED; // READY_STATES, asked for each event
 }
