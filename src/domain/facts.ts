@@ -131,6 +131,7 @@ function extraOf(event: Event, subject: string): Record<string, Json> | null {
   let others = -envelopeCount(event) - ownCount(event, subject);
   for (const _ in event) others++;
   if (others === 0) return null;
+  if (others === 1 && subject === 'sent' && typeof event.queue === 'string') return { queue: event.queue }; // as Celery's do
   const fields = FIELDS_OF.get(subject);
   let extra: Record<string, Json> | null = null;
   for (const key in event) {
