@@ -54,7 +54,7 @@ export interface Task {
   extra: Record<string, Json> | null;
   /** Its runs, as the `strict` reducer knows them; null for the `celery` reducer. */
   life: Life | null;
-  /** The same as text, where the record was loaded and nobody has asked for its runs since; see `lifeOf`. */
+  /** What they do not say of its runs, as text, where it was loaded and nobody has asked for them since; see `lifeOf`. */
   stored_life: string | null;
 }
 
@@ -105,7 +105,7 @@ export const TASK_FIELDS: ReadonlySet<string> = new Set(
 /** The runs of a task; null for the `celery` reducer. */
 export function lifeOf(task: Task): Life | null {
   if (task.life === null && task.stored_life !== null) {
-    task.life = restoreLife(task.stored_life);
+    task.life = restoreLife(task.stored_life, task);
     task.stored_life = null;
   }
   return task.life;

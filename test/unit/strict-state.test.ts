@@ -163,7 +163,7 @@ describe('restoring', () => {
     for (const worker of before.workers.values()) restoreWorker(state, structuredClone(worker));
     for (const task of before.tasks.values()) {
       const life = lifeOf(task);
-      restoreTask(state, { ...structuredClone(task), life: null, stored_life: life && storeLife(life) });
+      restoreTask(state, { ...structuredClone(task), life: null, stored_life: life && storeLife(life, task) });
     }
     endRestore(state);
     return clusters;
