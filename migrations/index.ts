@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import * as journal from './001_journal.ts';
 import * as snapshots from './002_snapshots.ts';
+import * as access from './004_access.ts';
 
 export interface Migration {
   readonly name: string;
@@ -9,4 +10,4 @@ export interface Migration {
   readonly down: (knex: Knex) => Promise<void>;
 }
 
-export const MIGRATIONS: readonly Migration[] = [journal, snapshots];
+export const MIGRATIONS: readonly Migration[] = [journal, snapshots, access];

@@ -11,6 +11,7 @@ import type { Config } from './config.ts';
 import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
 import { createClusters, stateOf } from './domain/state.ts';
 import { GapRecorder } from './gaps.ts';
+import { refuseOpen } from './http/access.ts';
 import { listen } from './http/server.ts';
 import { createJournal } from './journal/postgres.ts';
 import { Activity } from './live/activity.ts';
@@ -18,10 +19,12 @@ import { HUB_DEFAULTS, Hub } from './live/hub.ts';
 import { type Logger, logDiagnostics } from './log.ts';
 import { createReceivers } from './receivers.ts';
 import { Recorder } from './recorder.ts';
+import { openRedactor } from './redaction-rules.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
 import { openConfigured } from './store/configured.ts';
 import { migrateUp } from './store/migrate.ts';
 import { createSnapshots } from './store/snapshots.ts';
+import { createTokens } from './store/tokens.ts';
 import { createTurn, type Turn } from './store/turn.ts';
 import { VERSION } from './version.ts';
 
@@ -43,6 +46,11 @@ export async function run(
   const poolSize = 6 + config.brokers.length;
   const database = await openConfigured({ ...config.database, poolSize }, stack);
   await migrateUp(database);
+  const tokens = createTokens(database.knex);
+  refuseOpen(
+    config.http,
+    (await tokens.list()).some(({ revoked_at }) => revoked_at === null),
+  );
   const journal = createJournal(database.knex, { ...config.journal, diagnostics });
   await journal.maintain();
   const snapshots = createSnapshots(database.knex);
@@ -62,14 +70,16 @@ export async function run(
   const receivers = await createReceivers(config, receiverParts, signal);
   const simulated = receivers.some(({ status }) => status.simulated);
   const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
-  const recorder = new Recorder({ clusters, journal, snapshots, camera, hub, diagnostics, onGap: gaps.record, lock });
+  const redactor = openRedactor(config, (cluster, uuid) => stateOf(clusters, cluster).tasks.get(uuid)?.name ?? null);
+  const parts = { clusters, journal, redactor, snapshots, camera, hub, diagnostics, lock };
+  const recorder = new Recorder({ ...parts, onGap: gaps.record });
   await recorder.catchUp(signal);
 
   // Out: who looks at the state.
   const activity = new Activity(diagnostics, now);
   const statuses = (): readonly ReceiverStatus[] => receivers.map(({ status }) => status);
   const sources = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now, log };
-  const server = stack.use(await listen(sources, hub, config.http));
+  const server = stack.use(await listen({ ...sources, tokens }, hub, config.http));
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 
   // In: what arrives is recorded, then acknowledged, then folded, then shown.

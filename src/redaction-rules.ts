@@ -2,7 +2,8 @@
 import { createHmac } from 'node:crypto';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import type { RedactionRule } from './domain/redaction.ts';
+import type { Config } from './config.ts';
+import { createRedactor, type RedactionRule, type Redactor, type RedactorParts } from './domain/redaction.ts';
 import { MonitorError, reasonOf } from './errors.ts';
 
 /** Fields that a rule takes where it names none: all that a task's author can put something into. */
@@ -131,4 +132,13 @@ function listed(value: string | readonly string[] | undefined): readonly string[
 /** `sha256:…`, the same for the same text and key: values can be recognised, and not guessed without the key. */
 export function hasher(key: string): (text: string) => string {
   return (text) => `sha256:${createHmac('sha256', key).update(text).digest('hex').slice(0, 32)}`;
+}
+
+/** A redactor by these options; null where there are no rules. */
+export function openRedactor(
+  { redaction, state }: Pick<Config, 'redaction' | 'state'>,
+  nameOf: RedactorParts['nameOf'],
+): Redactor | null {
+  if (redaction.rules.length === 0) return null;
+  return createRedactor(redaction.rules, { hash: hasher(redaction.key ?? ''), nameOf, maxTasks: state.maxTasks });
 }

@@ -97,7 +97,15 @@ export const readyAnswer = z.strictObject({ ready: z.boolean(), reasons: z.array
 
 export const errorAnswer = z.strictObject({ error: z.string() });
 
+/** For those who cannot send a header: good for one connection to `/live` or `/api/changes`, as `?ticket=…`. */
+export const ticketAnswer = z.strictObject({
+  ticket: z.string(),
+  /** Seconds. */
+  expires_in: z.number(),
+});
+
 export const api = {
+  'POST /api/ticket': { response: ticketAnswer },
   'GET /api/cluster': { response: clusterAnswer },
   'GET /healthz': { response: z.strictObject({ ok: z.literal(true) }) },
   'GET /readyz': { response: readyAnswer },
