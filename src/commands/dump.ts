@@ -49,8 +49,9 @@ export function lineOf(
   onDeadLetter: (letter: DeadLetter) => void,
   redactor: Redactor | null = null,
 ): string {
-  const { events: decoded, deadLetters } = decode([delivery]);
-  const events = redactor ? decoded.map(redactor.event) : decoded;
+  const decoded = decode([delivery]);
+  const events = redactor ? decoded.events.map(redactor.event) : decoded.events;
+  const deadLetters = redactor ? decoded.deadLetters.map(redactor.letter) : decoded.deadLetters;
   deadLetters.forEach(onDeadLetter);
   if (events.length === 0 && deadLetters.length > 0) return '';
   const texts = events.map(({ body }) => body);

@@ -20,7 +20,7 @@ export interface RedactionRule {
 export interface Redactor {
   /** The event as it may be recorded; the same object where nothing is to be taken out. To be called in order of arrival. */
   event(received: ReceivedEvent): ReceivedEvent;
-  /** A dead letter without its bytes and headers: nobody can tell what is in them. */
+  /** A dead letter without its bytes and headers, and what its reason quotes of them: nobody can tell what is in them. */
   letter(letter: DeadLetter): DeadLetter;
 }
 
@@ -70,7 +70,8 @@ export function createRedactor(rules: Rules, parts: RedactorParts): Redactor {
       ...letter,
       headers: {},
       body: new Uint8Array(),
-      reason: `${letter.reason}; its bytes are not kept, because redaction is configured`,
+      // A parser's message in brackets quotes what it could not read.
+      reason: `${letter.reason.replace(/ *\(.*\)/s, '')}; its bytes are not kept, because redaction is configured`,
     }),
   };
 }
@@ -155,7 +156,8 @@ function redact(field: string, value: Json, what: 'all' | readonly Path[] | RegE
     const redacted = byPaths(data, what, mentions(what), put);
     return redacted === data ? value : textOf(redacted);
   }
-  const spans = findInRepr(value, what);
+  // Arguments that are one text are no display string of Celery's: nobody knows how it is to be read.
+  const spans = field !== 'result' && value.startsWith("'") ? null : findInRepr(value, what);
   if (spans === null) return put(value);
   let text = '';
   let from = 0;

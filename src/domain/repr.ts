@@ -87,7 +87,7 @@ class Scan {
     if (string === null) this.#word(depth);
     const text = this.#text.slice(start, this.at);
     // A path may lead into an object whose repr is its own business, or into a text inside the text.
-    const opaque = paths.length > 0 && (string === null ? /[<(]/.test(text) : depth === 0);
+    const opaque = paths.length > 0 && string === null && /[<(]/.test(text);
     if (found || opaque || this.#mentions?.test(text)) this.#note(start);
     return string === null ? text : string.slice(1, -1);
   }

@@ -88,6 +88,7 @@ describe('a value inside a display string', () => {
     `{'user': User(password='hunter2')}`,
     `{'user': , ...}`,
     `{'a': 1)`,
+    `'{}'`,
     `{'password': 'hunter2'} and more`,
     `${'['.repeat(100_000)}`,
     `{'a': ${'['.repeat(100)}'hunter2'`,
@@ -199,12 +200,16 @@ describe('rules about some tasks', () => {
 test('a dead letter keeps its reason only', () => {
   const letter = {
     ...{ cluster: 'c', local_received: 1, routing_key: 'task.sent', content_type: null, content_encoding: null },
-    ...{ headers: { argsrepr: 'hunter2' }, body: Buffer.from('hunter2'), reason: 'the body is no JSON' },
+    ...{
+      headers: { argsrepr: 'hunter2' },
+      body: Buffer.from('hunter2'),
+      reason: 'the body is not JSON (Unexpected token, "hunter2)" is not valid)',
+    },
   };
   const clean = redactor([{}]).letter(letter);
   expect(clean).toMatchObject({ headers: {}, routing_key: 'task.sent' });
   expect(clean.body).toHaveLength(0);
-  expect(clean.reason).toBe('the body is no JSON; its bytes are not kept, because redaction is configured');
+  expect(clean.reason).toBe('the body is not JSON; its bytes are not kept, because redaction is configured');
 });
 
 describe('a file of rules', () => {
@@ -329,7 +334,7 @@ describe('a secret never comes through', () => {
   });
 
   test('and ordinary kwargs keep the rest', () => {
-    const word = fc.stringMatching(/^[a-z .,'"]{0,12}$/);
+    const word = fc.stringMatching(/^[a-z ,'"]{0,12}$/);
     const property = fc.property(fc.array(fc.tuple(word, fc.oneof(word, fc.integer()))), (pairs) => {
       const kwargs = saferepr({ dict: [...pairs, ['password', 'ω'], ...pairs] }, 10_000);
       const masked = saferepr({ dict: [...pairs, ['password', '***'], ...pairs] }, 10_000);
