@@ -8,6 +8,9 @@ export const MAX_BODY = 64 << 10;
 /** Bytes of a frame of a live client. */
 export const MAX_FRAME = 64 << 10;
 
+/** Messages and pings of a live client: per second, and saved up. */
+export const MESSAGES = { rate: 10, burst: 200 } as const;
+
 /** What Node itself enforces: whoever is slower, or longer, is cut off. */
 export const SERVER_LIMITS: ServerOptions = {
   /** Bytes of the request line and headers. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES }
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { HttpConfig } from '../config.ts';
 import { MonitorError } from '../errors.ts';
 import type { Hub } from '../live/hub.ts';
@@ -12,7 +12,7 @@ import { Access, type Refusal, surfaceOf } from './access.ts';
 import { TICKET_LIFE, Tickets, TokenBook, type Who } from './book.ts';
 import { clientReader } from './client.ts';
 import { Guard, isPreflight, PREFLIGHT } from './guard.ts';
-import { MAX_FRAME, SERVER_LIMITS } from './limits.ts';
+import { Buckets, MAX_FRAME, MESSAGES, SERVER_LIMITS } from './limits.ts';
 import { type ApiSources, createRoutes } from './routes.ts';
 
 /** What is left out is as `loadConfig` has it. */
@@ -69,18 +69,19 @@ export async function listen(
   const tickets = new Tickets();
   const onFailure = ({ address }: { address: string }): void => sources.log.warn({ address }, 'a login failed');
   const guard = new Guard(options, new Access(options, { book, tickets, onFailure }));
-  /** What goes on as long as somebody is let in: feeds. */
-  const ongoing = new Map<Who, () => void>();
-  const follow = (who: Who | null, on: (event: 'close', done: () => void) => unknown, end: () => void): void => {
-    if (who === null) return;
-    const own = { ...who };
-    ongoing.set(own, end);
-    on('close', () => ongoing.delete(own));
+  /** Feeds that go on, each with whom it was opened for and how to end it. */
+  const feeds = new Set<{ readonly who: Who | null; readonly end: () => void }>();
+  const isFull = (): boolean => feeds.size >= options.maxClients;
+  const follow = (who: Who | null, from: WebSocket | ServerResponse, end: () => void): void => {
+    const feed = { who, end };
+    feeds.add(feed);
+    from.once('close', () => feeds.delete(feed));
   };
   await book.open(() => {
-    for (const [who, end] of ongoing) if (!book.isGood(who)) end();
+    for (const { who, end } of feeds) if (who !== null && !book.isGood(who)) end();
   });
 
+  const full = { status: 503, error: `there are ${options.maxClients} clients already; see --max-clients` };
   const answer = getRequestListener(createRoutes(sources).fetch);
   const server = createServer(SERVER_LIMITS, (request, response) => {
     const cors = guard.corsHeaders(request);
@@ -93,9 +94,13 @@ export async function listen(
     if ('status' in passed) refuse(request, response, passed);
     else if (passed.target.path === '/api/ticket') giveTicket(request, response, tickets.issue(passed.who));
     else {
+      const isFeed = surfaceOf(passed.target.path) === 'live';
+      if (isFeed && isFull()) {
+        refuse(request, response, full);
+        return;
+      }
+      if (isFeed) follow(passed.who, response, () => response.destroy());
       request.url = passed.url;
-      if (surfaceOf(passed.target.path) === 'live')
-        follow(passed.who, response.on.bind(response), () => response.destroy());
       void answer(request, response);
     }
   });
@@ -112,11 +117,11 @@ export async function listen(
     const passed = guard.check(request, true);
     if ('status' in passed) reject(socket, passed);
     else if (passed.target.path !== '/live') reject(socket, { status: 404, error: 'the live feed is at /live' });
-    else if (sockets.clients.size >= options.maxClients) {
-      reject(socket, { status: 503, error: `there are ${options.maxClients} clients already; see --max-clients` });
-    } else {
+    else if (isFull()) reject(socket, full);
+    else {
       sockets.handleUpgrade(request, socket, head, (client) => {
-        follow(passed.who, client.on.bind(client), () => client.close(1008, 'the token was revoked'));
+        follow(passed.who, client, () => client.close(1008, 'the token was revoked'));
+        limitMessages(client);
         hub.attach(client);
       });
     }
@@ -161,6 +166,16 @@ function limitPerAddress({ maxConnections, trustedProxies }: HttpConfig): (socke
       else counts.delete(address);
     });
   };
+}
+
+/** Ends a client that talks without pause, pings included, which have to be answered. */
+function limitMessages(client: WebSocket): void {
+  const bucket = new Buckets(MESSAGES.rate, MESSAGES.burst);
+  const count = (): void => {
+    if (bucket.take('') > 0) client.close(1008, 'too many messages');
+  };
+  client.on('message', count);
+  client.on('ping', count);
 }
 
 function giveTicket({ method }: IncomingMessage, response: ServerResponse, ticket: string): void {

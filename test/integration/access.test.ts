@@ -97,6 +97,11 @@ const PATHS = [
   ...['/api/ticket', '/metrics', '/openapi.json', '/nothing', '/api/nothing', '/assets/nothing.js'],
 ];
 
+const WRONG = [
+  ...[{}, bearer('wrong'), bearer(`ccam_${'a'.repeat(43)}`), { authorization: 'nonsense' }, { authorization: 'Basic' }],
+  ...['ann:wrong', 'ann:', 'bob:secret', ':secret', 'ann', `ann:ccam_${'a'.repeat(43)}`].map(basic),
+];
+
 test('every route is shut without and with a wrong login, but for health', async () => {
   await using server = await start({ basicAuth: ['ann:secret'], rateLimit: '10000', trustedProxy: ['127.0.0.1'] });
   let n = 0;
@@ -104,7 +109,7 @@ test('every route is shut without and with a wrong login, but for health', async
   const from = (headers: object) => ({ 'x-forwarded-for': `192.0.2.${n++ % 250}`, ...headers });
   expect(PATHS).toContain('/api/cluster');
   for (const path of PATHS) {
-    for (const headers of [{}, bearer('wrong'), bearer(`ccam_${'a'.repeat(43)}`), { authorization: 'nonsense' }]) {
+    for (const headers of WRONG) {
       const { status, headers: told, json } = await ask(server, path, from(headers));
       if (path === '/healthz' || path === '/readyz') expect(status).toBe(200);
       else {
@@ -365,4 +370,14 @@ test('a frame that is too long ends its client, and nobody else', async () => {
   expect([1009, 1006]).toContain(code);
   expect(good.readyState).toBe(WebSocket.OPEN);
   good.terminate();
+});
+
+test('a client that pings without pause is ended', async () => {
+  await using server = await start();
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/live`);
+  await once(socket, 'message');
+  for (let n = 0; n < 300; n++) socket.ping();
+  // Told why, or cut off in the middle of what it still sends.
+  const [code] = await once(socket, 'close');
+  expect([1008, 1006]).toContain(code);
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { sha256 } from '../../src/access-values.ts';
 import { type Flags, loadConfig } from '../../src/config.ts';
 import { MonitorError } from '../../src/errors.ts';
 import { refuseOpen, surfaceOf } from '../../src/http/access.ts';
-import { Tickets } from '../../src/http/book.ts';
+import { Tickets, TokenBook } from '../../src/http/book.ts';
 import { Buckets, sameClient } from '../../src/http/limits.ts';
 
 function complaint(work: () => unknown): string {
@@ -146,4 +147,24 @@ test('a ticket is good for half a minute, and the oldest are void when there are
   const second = tickets.issue(null);
   for (let n = 0; n < 9_999; n++) tickets.issue(null);
   expect([tickets.redeem(first), tickets.redeem(second)]).toEqual([undefined, null]);
+});
+
+test('while the database does not answer, tokens are good that were so before', async () => {
+  const row = { name: 'a', role: 'viewer', hash: sha256('ccam_x'), created_at: new Date(0), revoked_at: null } as const;
+  let asked = 0;
+  let wake = (): void => {};
+  const askedAgain = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const list = async () => {
+    asked += 1;
+    if (asked === 1) return [row];
+    if (asked === 3) wake();
+    throw new MonitorError('DATABASE_UNREACHABLE', 'gone');
+  };
+  await using book = new TokenBook({ list });
+  await book.open(() => expect.unreachable(), 0.001);
+  await askedAgain;
+  expect(book.find('ccam_x')).toMatchObject({ name: 'a', role: 'viewer' });
+  expect([book.find('ccam_y'), book.any]).toEqual([null, true]);
 });
