@@ -186,7 +186,7 @@ function byPaths(value: Json, paths: readonly Path[], inner: RegExp | null, put:
 function byPattern(field: string, value: Json, pattern: RegExp, put: Put): Json {
   if (typeof value === 'string') {
     // saferepr writes `{...}` for what is nested too deep. Any other dots may be where it cut.
-    if (CUT.has(field) && value.replace(/[([{]\.\.\.[)\]}]/g, '').includes('...')) return put(value);
+    if (CUT.has(field) && value.replace(/[([{]\.\.\.,?[)\]}]/g, '').includes('...')) return put(value);
     return value.replace(pattern, (match) => (match === '' ? '' : put(match)));
   }
   // Data: as a whole, since the pattern may be about a key and its value.

@@ -11,10 +11,8 @@ export type Python =
   | readonly Python[];
 
 interface Token {
-  readonly kind: 'literal' | 'key' | 'quoted' | 'bare';
+  readonly kind: 'open' | 'close' | 'separator' | 'key' | 'quoted' | 'bare';
   readonly text: string;
-  /** A separator, which is not written any more once the text was cut. */
-  readonly truncate?: boolean;
 }
 
 export function saferepr(value: Python, maxlen = 1024, maxlevels = 3): string {
@@ -22,16 +20,25 @@ export function saferepr(value: Python, maxlen = 1024, maxlevels = 3): string {
   let out = '';
   let left = maxlen;
   for (const [n, { kind, text }] of tokens.entries()) {
-    if (left <= 0) {
-      const dangling = tokens.slice(n).filter((token) => token.kind === 'literal' && !token.truncate);
-      return `${out}, ...${dangling.map((token) => token.text).join('')}`;
-    }
+    if (left <= 0) return `${out}, ...${dangling(tokens.slice(n + 1))}`;
     let written = text;
     if (kind === 'key') written = saferepr(text, left, maxlevels);
     else if (kind === 'quoted') written = `'${cut(text, left).replaceAll("'", "\\'")}'`;
     else if (kind === 'bare') written = cut(text, left);
     out += written;
     left -= written.length;
+  }
+  return out;
+}
+
+/** What closes the containers that are open already. The token at which it was cut is not written, closing or not. */
+function dangling(rest: readonly Token[]): string {
+  let inner = 0;
+  let out = '';
+  for (const { kind, text } of rest) {
+    if (kind === 'open') inner += 1;
+    else if (kind === 'close' && inner > 0) inner -= 1;
+    else if (kind === 'close') out += text;
   }
   return out;
 }
@@ -52,21 +59,22 @@ function* container(
 ): Generator<Token> {
   const parts: readonly (readonly [string | null, Python])[] =
     'dict' in value ? value.dict : ('tuple' in value ? value.tuple : value).map((part) => [null, part] as const);
-  const [open, close] = 'dict' in value ? '{}' : 'tuple' in value ? '()' : '[]';
+  const [open = '', bracket = ''] = 'dict' in value ? '{}' : 'tuple' in value ? '()' : '[]';
+  const close = 'tuple' in value && parts.length === 1 ? `,${bracket}` : bracket;
   if (level >= maxlevels) {
     yield { kind: 'bare', text: `${open}...${close}` };
     return;
   }
-  yield { kind: 'literal', text: open ?? '' };
+  yield { kind: 'open', text: open };
   for (const [n, [key, part]] of parts.entries()) {
     if (key !== null) {
       yield { kind: 'key', text: key };
-      yield { kind: 'literal', text: ': ', truncate: true };
+      yield { kind: 'separator', text: ': ' };
     }
     yield* tokensOf(part, maxlevels, level + 1);
-    if (n + 1 < parts.length) yield { kind: 'literal', text: ', ', truncate: true };
+    if (n + 1 < parts.length) yield { kind: 'separator', text: ', ' };
   }
-  yield { kind: 'literal', text: 'tuple' in value && parts.length === 1 ? `,${close}` : (close ?? '') };
+  yield { kind: 'close', text: close };
 }
 
 /** `celery.utils.text.truncate`, which drops the last word with what is too long. */
