@@ -8,7 +8,7 @@ import type { HttpConfig } from '../config.ts';
 import { MonitorError } from '../errors.ts';
 import type { Hub } from '../live/hub.ts';
 import type { Tokens } from '../store/tokens.ts';
-import { Access, type Refusal, surfaceOf } from './access.ts';
+import { Access, LOOPBACK, type Refusal, surfaceOf } from './access.ts';
 import { TICKET_LIFE, Tickets, TokenBook, type Who } from './book.ts';
 import { clientReader } from './client.ts';
 import { Guard, isPreflight, PREFLIGHT } from './guard.ts';
@@ -68,7 +68,8 @@ export async function listen(
   const book = new TokenBook(sources.tokens ?? { list: async () => [] });
   const tickets = new Tickets();
   const onFailure = ({ address }: { address: string }): void => sources.log.warn({ address }, 'a login failed');
-  const guard = new Guard(options, new Access(options, { book, tickets, onFailure }));
+  const access = new Access(options, { book, tickets, onFailure });
+  const guard = new Guard(options, access);
   /** Feeds that go on, each with whom it was opened for and how to end it. */
   const feeds = new Set<{ readonly who: Who | null; readonly end: () => void }>();
   const isFull = (): boolean => feeds.size >= options.maxClients;
@@ -130,6 +131,9 @@ export async function listen(
     server.once('error', (cause: NodeJS.ErrnoException) => fail(listenFailure(cause, host, port)));
     server.listen(port, host, resolve);
   });
+  if (!LOOPBACK.test(host) && !access.required) {
+    sources.log.warn({ host }, 'nobody has to log in: whoever reaches this address sees everything');
+  }
   const address = server.address();
   const bound = typeof address === 'object' && address ? address.port : port;
   return {

@@ -387,3 +387,10 @@ test('a client that pings without pause is ended', async () => {
   expect([code, String(reason)]).toEqual([1008, 'too many messages']);
   expect(answered).toBeGreaterThanOrEqual(200);
 });
+
+test('listening to everybody without a login is said in the log', async () => {
+  await using open = await start({ host: '0.0.0.0', insecure: true });
+  await using shut = await start({ host: '0.0.0.0', basicAuth: ['a:b'] });
+  await using here = await start();
+  expect([open, shut, here].map(({ warned }) => warned)).toEqual([[{ host: '0.0.0.0' }], [], []]);
+});
