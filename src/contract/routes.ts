@@ -3,7 +3,7 @@
  * or uuid in a path is percent-encoded. What is wrong with a question is told as `errorAnswer`.
  */
 import { z } from 'zod';
-import { clusterAnswer, readyAnswer } from './api.ts';
+import { clusterAnswer, readyAnswer, ticketAnswer } from './api.ts';
 import {
   asOf,
   deadLetterRow,
@@ -280,6 +280,14 @@ export const api = {
     query: z.strictObject({ cluster, from, to, ...page }),
     response: deadLettersPage,
     row: deadLetterRow,
+  },
+  'POST /api/ticket': {
+    tag: 'now',
+    summary: 'a ticket for a feed',
+    description:
+      'For those who cannot send a header: good for one connection to `/live` or `/api/changes`, as `?ticket=…`.',
+    response: ticketAnswer,
+    own: true,
   },
   'GET /healthz': {
     tag: 'now',

@@ -75,8 +75,8 @@ const AGAIN: Seconds = 3600;
 
 /**
  * The dead letters without those that are recorded already, in whole or as the same elements of a list. Of messages that
- * were no events there is nothing to tell one from another but their bytes. Only those that the broker flagged are looked
- * at, unless `all` are suspect.
+ * were no events there is nothing to tell one from another but their bytes; where redaction keeps none, rather twice than
+ * not at all. Only those that the broker flagged are looked at, unless `all` are suspect.
  */
 export async function leaveOutRecorded(
   client: pg.Client,
@@ -84,7 +84,9 @@ export async function leaveOutRecorded(
   all: boolean,
 ): Promise<readonly DeadLetter[]> {
   const suspects = new Map<DeadLetter, string>();
-  for (const letter of letters) if (all || letter.redelivered) suspects.set(letter, digestOf(letter));
+  for (const letter of letters) {
+    if ((all || letter.redelivered) && letter.body.length > 0) suspects.set(letter, digestOf(letter));
+  }
   if (suspects.size === 0) return letters;
   const clusters = new Set<string>();
   const lengths = new Set<number>();

@@ -61,7 +61,10 @@ test('every route under /api is in the contract, and every route of the contract
   const mounted = createRoutes(sources())
     .routes.filter(({ method, path }) => method !== 'ALL' && /^\/(api\/|\w+z$)/.test(path))
     .map(({ method, path }) => `${method} ${path}`);
-  const told = ROUTES.map(([name]) => `${name.slice(0, name.indexOf(' '))} ${pathOf(name)}`);
+  // Tickets are given by the server, which knows who asks.
+  const told = ROUTES.filter(([name]) => name !== 'POST /api/ticket').map(
+    ([name]) => `${name.slice(0, name.indexOf(' '))} ${pathOf(name)}`,
+  );
   expect([...new Set(mounted)].sort()).toEqual(told.sort());
 });
 
