@@ -1,7 +1,7 @@
 /** Figures over time, from what each shutter has added up. */
 import type pg from 'pg';
 import { type Answer, answer, type Refusal, refuse } from '../answer.ts';
-import type { GapRow, Spread, Stats, StatsPoint, TaskNameRow, TaskNames } from '../contract/history.ts';
+import type { Spread, Stats, StatsPoint, TaskNameRow, TaskNames } from '../contract/history.ts';
 import type { Seconds } from '../domain/event.ts';
 import { storableKey, storableText } from '../postgres-text.ts';
 import { rows } from './ask.ts';
@@ -29,8 +29,7 @@ export async function statsOf(
   client: pg.Client,
   question: StatsQuestion,
   time: Seconds,
-  gaps: (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>,
-): Promise<Answer<Stats>> {
+): Promise<Answer<Omit<Stats, 'gaps'>>> {
   const wrong = refusalOf(question, time);
   if (wrong) return wrong;
   const { bucket, by, name, worker } = question;
@@ -83,7 +82,7 @@ export async function statsOf(
   for (const { at, codes, counts, ...group } of found)
     seriesOf(by === null ? { cluster: question.cluster } : group).set(at, { codes, counts });
   return answer({
-    ...{ from, to, bucket, cut: busiest.length > most, gaps: [...(await gaps(from, to))] },
+    ...{ from, to, bucket, cut: busiest.length > most },
     series: Array.from(series.values(), ({ cluster, key, at }) => ({
       cluster,
       key: key ?? name ?? worker,
