@@ -71,16 +71,13 @@ export async function statsOf(
   );
   const events = kind === 'all' ? await eventsOf(client, from, to, bucket, by, question.cluster) : null;
   const series = new Map<string, { cluster: string | null; key: string | null; at: Map<number, Figures> }>();
-  const seriesOf = ({ cluster = null, key = null }: Group): Map<number, Figures> => {
-    const id = JSON.stringify([cluster, key]);
-    const known = series.get(id) ?? { cluster, key: key || null, at: new Map() };
-    series.set(id, known);
-    return known.at;
-  };
-  if (by === null) seriesOf({ cluster: question.cluster });
-  for (const group of busiest.slice(0, most)) seriesOf(group);
+  const idOf = ({ cluster = null, key = null }: Group): string => JSON.stringify([cluster, key]);
+  const begin = (group: Group): unknown =>
+    series.set(idOf(group), { cluster: group.cluster ?? null, key: group.key || null, at: new Map() });
+  const whole = { cluster: question.cluster };
+  for (const group of by === null ? [whole] : busiest.slice(0, most)) begin(group);
   for (const { at, codes, counts, ...group } of found)
-    seriesOf(by === null ? { cluster: question.cluster } : group).set(at, { codes, counts });
+    series.get(idOf(by === null ? whole : group))?.at.set(at, { codes, counts });
   return answer({
     ...{ from, to, bucket, cut: busiest.length > most },
     series: Array.from(series.values(), ({ cluster, key, at }) => ({
@@ -108,7 +105,8 @@ function chosen(groups: readonly Group[], by: 'cluster' | 'name' | 'worker', p: 
     groups.map(({ key }) => key),
     'text[]',
   );
-  return `and (cluster, key) in (select * from unnest(${clusters}, ${keys}))`;
+  // One by one, not as pairs: pairs too many are left out afterwards, and to match pairs takes Postgres longer than all else.
+  return `and cluster = any(${clusters}) and key = any(${keys})`;
 }
 
 function refusalOf({ from, to, bucket, by, name, worker }: StatsQuestion, time: Seconds): Refusal | null {

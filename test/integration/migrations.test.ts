@@ -4,7 +4,7 @@ import { type Database, openDatabase } from '../../src/store/database.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../src/store/migrate.ts';
 import { freshDatabase } from '../support/services.ts';
 
-const NAMES = ['001_journal', '002_snapshots'];
+const NAMES = ['001_journal', '002_snapshots', '003_questions'];
 
 /** Everything that a schema holds, with its columns. */
 async function contents({ knex, schema }: Database): Promise<unknown> {
@@ -25,8 +25,8 @@ test('up, down and up again leads to the same schema', async () => {
   expect(await migrateUp(database)).toEqual([]);
   const before = await contents(database);
   expect(before).not.toEqual([]);
-  expect(await migrateDown(database)).toEqual(['002_snapshots']);
-  expect(await migrateDown(database, { all: true })).toEqual(['001_journal']);
+  expect(await migrateDown(database)).toEqual(['003_questions']);
+  expect(await migrateDown(database, { all: true })).toEqual(['002_snapshots', '001_journal']);
   expect(await contents(database)).toEqual([]);
   expect(await migrateDown(database)).toEqual([]);
   await migrateUp(database);
@@ -61,7 +61,7 @@ test('a lock that a killed process left behind does not stop the next', async ()
   await migrateUp(database);
   await migrateDown(database);
   await database.knex('migrations_lock').update({ is_locked: 1 });
-  expect(await migrateUp(database)).toEqual(['002_snapshots']);
+  expect(await migrateUp(database)).toEqual(['003_questions']);
 });
 
 test('a schema of a newer program is refused', async () => {
