@@ -54,7 +54,7 @@ export async function statsOf(
           client,
           (
             p,
-          ) => `select * from (select sum(n) as tasks${grouped} from task_figures cross join lateral unnest(codes, counts) as u (code, n)
+          ) => `select * from (select sum(n::float8) as tasks${grouped} from task_figures cross join lateral unnest(codes, counts) as u (code, n)
             where ${asked(p, coarse)} and code <= ${COUNTED_STATES.length} group by ${grouped.slice(2)}) as busy
             order by tasks desc${grouped} limit ${most + 1}`,
         );
@@ -63,7 +63,7 @@ export async function statsOf(
     (
       p,
     ) => `select at${grouped}, array_agg(code::integer order by code) as codes, array_agg(n order by code) as counts from (
-        select start - mod(start, ${bucket}) as at${grouped}, code, sum(n)::float8 as n
+        select start - mod(start, ${bucket}) as at${grouped}, code, sum(n::float8) as n
         from task_figures cross join lateral unnest(codes, counts) as u (code, n)
         where ${asked(p, resolution)} ${by === null ? '' : chosen(busiest.slice(0, most), by, p)}
         group by 1${grouped}, code) as summed
@@ -201,7 +201,7 @@ export async function taskNamesOf(
       p,
     ) => `select cluster, key as name, array_agg(code::integer order by code) as codes, array_agg(n order by code) as counts,
         max(latest) filter (where code <= ${COUNTED_STATES.length}) as last_seen
-      from (select cluster, key, code, sum(n)::float8 as n, max(start) filter (where n > 0) as latest
+      from (select cluster, key, code, sum(n::float8) as n, max(start) filter (where n > 0) as latest
         from task_figures cross join lateral unnest(codes, counts) as u (code, n)
         where resolution = ${resolution} and kind = 'name' and start >= ${from} and start < ${to}
           ${cluster === null ? '' : `and cluster = ${p.add(storableText(cluster), 'text')}`}
