@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
-import type { FoldName } from './domain/state.ts';
+import type { FoldName, Limits } from './domain/state.ts';
 import { MonitorError, reasonOf, redactUrl } from './errors.ts';
 import { type BrokerUrl, brokerUrl } from './option-values.ts';
 import { flagOf, OPTIONS, type OptionGroup, type OptionSpec, type OptionValues, variableOf } from './options.ts';
@@ -52,7 +52,7 @@ export interface Config {
   readonly inbox: { readonly batchSize: number; readonly maxBytes: number };
   readonly database: { readonly url: string | null; readonly dataDir: string; readonly schema: string };
   readonly journal: { readonly retention: number | null };
-  readonly state: { readonly fold: FoldName; readonly maxTasks: number; readonly maxWorkers: number };
+  readonly state: Required<Limits> & { readonly fold: FoldName };
   readonly camera: {
     readonly frequency: number;
     /** Shutters per second at most. */
@@ -232,7 +232,12 @@ function assemble(values: OptionValues): Config {
     inbox: { batchSize: values.batchSize, maxBytes: values.bufferSize },
     database: { url: values.database, dataDir: values.dataDir, schema: values.schema },
     journal: { retention: values.journalRetention },
-    state: { fold: values.fold, maxTasks: values.maxTasks, maxWorkers: values.maxWorkers },
+    state: {
+      fold: values.fold,
+      maxTasks: values.maxTasks,
+      maxTaskBytes: values.maxTaskBytes,
+      maxWorkers: values.maxWorkers,
+    },
     camera: {
       frequency: values.frequency,
       maxrate: values.maxrate,
