@@ -199,7 +199,9 @@ export class Recorder {
     const absent = unknown.get(state) ?? new Set<string>();
     unknown.set(state, absent);
     const found = new Map<string, Task | undefined>();
-    for (let at = n; at < entries.length && found.size <= state.limits.maxTasks / 2; at++) {
+    const { maxTasks, maxTaskBytes = Number.POSITIVE_INFINITY } = state.limits;
+    const most = Math.min(maxTasks / 2, maxTaskBytes / 4 / state.weights.mean);
+    for (let at = n; at < entries.length && found.size <= most; at++) {
       const { cluster, event } = entries[at] as JournalEntry;
       const uuid = String(event.uuid);
       if (cluster !== state.cluster || absent.has(uuid) || !mayBeForgotten(clusters, state, event)) continue;
@@ -225,10 +227,11 @@ function redacted(decoded: Decoded, redactor: Redactor | null | undefined): Deco
 type Unknown = Map<State, Set<string>>;
 
 function entriesOf(events: readonly ReceivedEvent[], first: Position): JournalEntry[] {
-  return events.map(({ cluster, local_received, event }, n) => ({
+  return events.map(({ cluster, local_received, event, body }, n) => ({
     position: first + n,
     cluster,
     local_received,
     event,
+    size: body.length,
   }));
 }
