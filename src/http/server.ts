@@ -5,6 +5,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
 import { MonitorError } from '../errors.ts';
 import type { Hub } from '../live/hub.ts';
+import { changesRoute } from './changes.ts';
 import { type ApiSources, createRoutes } from './routes.ts';
 
 export interface ServerOptions {
@@ -25,6 +26,7 @@ const MAX_FRAME = 64 << 10;
 /** @throws MonitorError LISTEN_FAILED */
 export async function listen(sources: ApiSources, hub: Hub, { host, port }: ServerOptions): Promise<Server> {
   const routes = createRoutes(sources);
+  routes.get('/api/changes', changesRoute(hub, sources.clock));
   const server = createAdaptorServer({
     fetch: (request: Request) => {
       const refusal = refuses(host, request.headers.get('host'), null);
@@ -34,11 +36,11 @@ export async function listen(sources: ApiSources, hub: Hub, { host, port }: Serv
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME, perMessageDeflate: false });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     const refusal = refuses(host, request.headers.host ?? null, request.headers.origin ?? null);
     if (pathname !== '/live') reject(socket, '404 Not Found', 'the live feed is at /live');
     else if (refusal) reject(socket, '403 Forbidden', refusal);
-    else sockets.handleUpgrade(request, socket, head, (client) => hub.attach(client));
+    else sockets.handleUpgrade(request, socket, head, (client) => hub.attach(client, searchParams));
   });
   await new Promise<void>((resolve, fail) => {
     server.once('error', (cause: NodeJS.ErrnoException) => fail(listenFailure(cause, host, port)));

@@ -13,6 +13,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: [...SMALL, 'migrations'],
   camera: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
   live: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
+  // Runs in browsers: of the contract it takes types only, which pull in no package.
+  client: ['type:contract', 'type:domain'],
   http: [...SMALL, 'live', ...ADAPTERS.map((room) => `type:${room}`)],
   commands: [...SMALL, ...ADAPTERS, 'camera', 'live', 'http', 'app'],
   app: [...SMALL, ...ADAPTERS, 'camera', 'live', 'http'],
@@ -20,6 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: [...SMALL, ...ADAPTERS, 'app'],
   root: ['root', 'domain'],
 };
+/** `ws` only where there is no WebSocket. */
+const CLIENT_PACKAGES = ['eventemitter3', 'ws'];
 /** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
 const APP = ['app', 'recorder', 'receivers', 'gaps'];
 const ENTRIES = ['cli', 'index'];
@@ -50,6 +54,8 @@ function breaches(files: Files): string[] {
     )) {
       const target = from ?? dynamic ?? '';
       if (!target.startsWith('.')) {
+        if (room === 'client' && !type && !CLIENT_PACKAGES.includes(target))
+          found.push(`${path} imports the package ${target}`);
         if (room === 'domain' || (room === 'contract' && target !== 'zod'))
           found.push(`${path} imports the package ${target}`);
         continue;
@@ -92,6 +98,10 @@ test.each([
   ['src/live/a.ts', `import {\n  Receiver,\n} from '../broker/receiver.ts';`],
   ['src/camera/a.ts', `import { run } from '../app.ts';`],
   ['src/http/a.ts', `const { run } = await import('../app.ts');`],
+  ['src/client/a.ts', `import { z } from 'zod';`],
+  ['src/client/a.ts', `import { setTimeout } from 'node:timers/promises';`],
+  ['src/client/a.ts', `import { feedMessage } from '../contract/feed.ts';`],
+  ['src/client/a.ts', `import { backoff } from '../runtime.ts';`],
   ['src/errors.ts', `import { loadConfig } from './store/database.ts';`],
   ['src/utils/a.ts', ''],
 ])('a breach in %s is seen: %s', (path, source) => {
