@@ -24,6 +24,12 @@ test('the package can be imported by its name', async () => {
   expect(stdout).toBe('function function\n');
 });
 
+test('its client can be imported, and asks for nothing of Node', async () => {
+  const script = `const { FeedState, LiveFeed } = await import('celerycam/client'); console.log(typeof FeedState, typeof LiveFeed)`;
+  const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT });
+  expect(stdout).toBe('function function\n');
+});
+
 test('publint finds nothing', async () => {
   const { stdout } = await exec('npx', ['publint', '--strict'], { cwd: ROOT });
   expect(stdout).toContain('All good');
