@@ -5,9 +5,8 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { type FeedReset, RESET_REASONS } from '../contract/feed.ts';
-import type { JournalEntry, Position } from '../domain/event.ts';
-import { keyOf } from '../domain/memory.ts';
-import { type Clusters, type State, stateOf } from '../domain/state.ts';
+import type { Position } from '../domain/event.ts';
+import { type State, stateOf } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
 import { MonitorError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -18,19 +17,10 @@ import { eventTexts, Held, MAX_HELD } from './group.ts';
 import type { Present } from './present.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
-import type { Trail } from './trail.ts';
+import { idOf, SLICE, type Traces, type Window, windowAfter } from './touched.ts';
 
-/** A task that an event touched. */
-export interface Touched {
-  readonly cluster: string;
-  readonly uuid: string;
-}
-
-export interface CatchUpParts {
-  readonly clusters: Clusters;
+export interface CatchUpParts extends Traces {
   readonly present: Present;
-  readonly touched: Trail<Touched>;
-  readonly events: Trail<JournalEntry>;
   readonly journal: Pick<Journal, 'read' | 'head'>;
   readonly snapshots: Pick<Snapshots, 'loadTasks'>;
   readonly epoch: string;
@@ -46,13 +36,6 @@ export interface CatchUpParts {
   readonly failed: (error: unknown) => void;
 }
 
-/** Records, or events, that are put together at a time: about a millisecond. */
-const SLICE = 500;
-
-/** Events read of the journal at a time, and the bytes of them that are kept to be sent. */
-const WINDOW = 1000;
-const WINDOW_BYTES = 1 << 20;
-
 /** Tasks to a snapshot; the newest. */
 const MAX_SNAPSHOT = 10_000;
 
@@ -61,14 +44,6 @@ const AT_ONCE = 4;
 
 /** Tasks that are remembered to have been sent already in one catch-up. */
 const MAX_SENT = 200_000;
-
-/** What happened up to `upTo`. */
-interface Window {
-  readonly upTo: Position;
-  /** Tasks that were touched, each with the last position that did. */
-  readonly touched: ReadonlyMap<string, Touched & { readonly at: Position }>;
-  readonly events: readonly JournalEntry[];
-}
 
 export class CatchUp {
   readonly #parts: CatchUpParts;
@@ -125,9 +100,11 @@ export class CatchUp {
   /** Sends what changed next, and lets it join when that was all; why that cannot be told. */
   async #step(run: Run): Promise<FeedReset['reason'] | undefined> {
     const { session, subscription } = run;
-    const { flush, present, join, clusters } = this.#parts;
+    const { flush, present, join, clusters, maxEvents } = this.#parts;
     const after = session.position;
-    const window = await this.#window(subscription, after, flush());
+    const upTo = flush();
+    if (upTo - after > maxEvents) return 'too-much';
+    const window = await windowAfter(this.#parts, after, upTo, subscription.topics.has('events'));
     if (typeof window === 'string') return window;
     const loaded = await this.#load(window, run);
     if (run.isOver()) return undefined;
@@ -173,57 +150,6 @@ export class CatchUp {
       join(session);
     }
     return undefined;
-  }
-
-  /** What happened next; why that cannot be told. */
-  async #window(subscription: Subscription, after: Position, upTo: Position): Promise<Window | FeedReset['reason']> {
-    const { touched, events, maxEvents } = this.#parts;
-    const wantsEvents = subscription.topics.has('events');
-    if (upTo - after > maxEvents) return 'too-much';
-    if (!touched.covers(after) || (wantsEvents && !events.covers(after))) return this.#read(after, upTo, wantsEvents);
-    const window = { touched: new Map<string, Touched & { at: Position }>(), events: [] as JournalEntry[] };
-    let until = upTo;
-    if (wantsEvents) {
-      for (const [position, entry] of events.between(after, upTo)) {
-        if (window.events.length === SLICE) {
-          until = position - 1;
-          break;
-        }
-        window.events.push(entry);
-      }
-    }
-    let last = after;
-    for (const [at, one] of touched.between(after, until)) {
-      if (window.touched.size >= SLICE && at > last) {
-        until = at - 1;
-        break;
-      }
-      last = at;
-      window.touched.set(idOf(one), { ...one, at });
-    }
-    return { ...window, upTo: until, events: window.events.filter(({ position }) => position <= until) };
-  }
-
-  /** The same from the journal. */
-  async #read(after: Position, upTo: Position, wantsEvents: boolean): Promise<Window | 'pruned'> {
-    const { clusters, journal } = this.#parts;
-    const touched = new Map<string, Touched & { at: Position }>();
-    const events: JournalEntry[] = [];
-    let at = after;
-    let bytes = 0;
-    reading: for await (const entries of journal.read({ after, upTo: Math.min(after + WINDOW, upTo) })) {
-      for (const entry of entries) {
-        // Positions have no holes, but for what retention has dropped.
-        if (entry.position !== at + 1) return 'pruned';
-        at = entry.position;
-        for (const one of touchedBy(clusters, entry)) touched.set(idOf(one), { ...one, at });
-        if (!wantsEvents) continue;
-        events.push(entry);
-        bytes += JSON.stringify(entry.event).length;
-        if (bytes > WINDOW_BYTES) break reading;
-      }
-    }
-    return at === after ? 'pruned' : { upTo: at, touched, events };
   }
 
   /** Those tasks of a window that are in the database alone. */
@@ -346,18 +272,4 @@ interface Run {
   readonly isOver: () => boolean;
   /** Tasks that were sent, and the position up to which what was sent is folded. */
   readonly sent: Map<string, Position>;
-}
-
-/** The tasks of which an event may have changed the record: its own, and the parent that it names. */
-export function* touchedBy(clusters: Clusters, { cluster, event }: JournalEntry): Generator<Touched, void, undefined> {
-  const { type, uuid, parent_id } = event;
-  if (!type.startsWith('task-')) return;
-  const key = keyOf(uuid);
-  if (key !== null) yield { cluster, uuid: key };
-  if (typeof parent_id === 'string' && clusters.byName.get(cluster)?.tasks.has(parent_id))
-    yield { cluster, uuid: parent_id };
-}
-
-function idOf({ cluster, uuid }: Touched): string {
-  return `${cluster}\0${uuid}`;
 }

@@ -8,20 +8,20 @@ import { FEED_PROTOCOL, type Shutter } from '../contract/feed.ts';
 import type { Diagnostics } from '../diagnostics.ts';
 import type { JournalEntry, Position, Seconds } from '../domain/event.ts';
 import type { Gap } from '../domain/gap.ts';
-import { type Liveness, livenessOf, sameLiveness } from '../domain/liveness.ts';
 import type { Change, Clusters, State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import type { Worker } from '../domain/worker.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Snapshots } from '../store/snapshots.ts';
-import { CatchUp, type Touched, touchedBy } from './catch-up.ts';
+import { CatchUp } from './catch-up.ts';
 import { type Frame, frameOf, type Sink } from './frame.ts';
 import { Group, type Moment } from './group.ts';
 import { type Pending, Present } from './present.ts';
 import type { Session } from './session.ts';
 import { attachSocket } from './socket.ts';
 import type { Subscription } from './subscription.ts';
+import { type Touched, touchedBy } from './touched.ts';
 import { Trail } from './trail.ts';
+import { Watch } from './watch.ts';
 
 export interface HubOptions {
   readonly version: string;
@@ -72,6 +72,7 @@ export class Hub implements AsyncDisposable {
   readonly #parts: HubParts;
   readonly #options: HubOptions;
   readonly #present: Present;
+  readonly #watch: Watch;
   readonly #catchUp: CatchUp;
   readonly #touched: Trail<Touched>;
   readonly #events: Trail<JournalEntry>;
@@ -79,11 +80,6 @@ export class Hub implements AsyncDisposable {
   readonly #groups = new Map<string, Group>();
   #eventsAreWanted = false;
   #tasks = new Map<Task, State>();
-  #workers = new Map<Worker, State>();
-  /** Workers of which nothing but events of their tasks were heard: told at the next tick. */
-  #signs = new Map<Worker, State>();
-  /** The workers that clients know or may fetch, and as what. */
-  readonly #known = new Map<Worker, { readonly state: State; readonly liveness: Liveness }>();
   /** Changes up to here were sent. */
   #sent: Position;
   /** Changes up to here may be sent: they are recorded and folded. */
@@ -102,6 +98,7 @@ export class Hub implements AsyncDisposable {
     this.#sent = clusters.position;
     this.#position = clusters.position;
     this.#present = new Present(clusters, clock, pending);
+    this.#watch = new Watch(clusters, clock, this.#present);
     this.#touched = new Trail(trail, clusters.position);
     this.#events = new Trail(EVENTS, clusters.position);
     this.#catchUp = new CatchUp({
@@ -149,7 +146,7 @@ export class Hub implements AsyncDisposable {
     if (isWatched && this.#eventsAreWanted) this.#events.add(entry.position, entry);
     if (change === null) return;
     if (change.kind === 'worker') {
-      if (isWatched) this.#exposeWorker(change, state, this.#workers);
+      if (isWatched) this.#watch.changed(change, state);
       return;
     }
     for (const touched of touchedBy(this.#parts.clusters, entry)) {
@@ -162,7 +159,7 @@ export class Hub implements AsyncDisposable {
     this.#exposeTask(change, state);
     const { hostname } = entry.event;
     const worker = typeof hostname === 'string' ? state.workers.get(hostname) : undefined;
-    if (worker) this.#exposeWorker(worker, state, this.#signs);
+    if (worker) this.#watch.sign(worker, state);
   }
 
   /** What was exposed belongs to positions up to this one. Only for what is recorded. */
@@ -224,7 +221,7 @@ export class Hub implements AsyncDisposable {
   flush(): Position {
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     this.#flushTimer = null;
-    if (this.#look(this.#workers)) this.#exposeRemarked();
+    if (this.#watch.look()) this.#exposeRemarked();
     const begun = performance.now();
     const isTold = this.#tell([]);
     if (!isTold) return this.#sent;
@@ -239,17 +236,15 @@ export class Hub implements AsyncDisposable {
     const from = this.#sent;
     const to = this.#position;
     const tasks = [...this.#tasks];
-    const workers = this.#workers;
+    const workers = this.#watch.take();
     this.#sent = to;
     if (this.#groups.size === 0) {
       this.#tasks.clear();
-      this.#workers.clear();
       return false;
     }
     const events = this.#eventsAreWanted ? Array.from(this.#events.between(from, to), ([, entry]) => entry) : [];
     if (tasks.length + workers.size + goneWorkers.length + events.length === 0) return false;
     this.#tasks = new Map();
-    this.#workers = new Map();
     const { maxRecords } = this.#options;
     for (let n = 0; n === 0 || n < tasks.length; n += maxRecords) {
       const isLast = n + maxRecords >= tasks.length;
@@ -313,56 +308,15 @@ export class Hub implements AsyncDisposable {
     this.#present.changed(state, task);
   }
 
-  #exposeWorker(worker: Worker, state: State, among: Map<Worker, State>): void {
-    among.set(worker, state);
-    this.#present.changedWorker(worker);
-  }
-
   #exposeRemarked(): void {
     for (const [task, state] of this.#present.remarked()) this.#tasks.set(task, state);
-  }
-
-  /** Exposes those of some workers whose liveness has changed since they were last looked at. True where there are any. */
-  #look(workers: Iterable<readonly [Worker, State]>): boolean {
-    const now = this.#parts.clock();
-    let changed = false;
-    for (const [worker, state] of [...workers]) {
-      const before = this.#known.get(worker)?.liveness;
-      const liveness = livenessOf(worker, state, now);
-      if (before && sameLiveness(before, liveness)) continue;
-      changed = true;
-      this.#known.set(worker, { state, liveness });
-      this.#exposeWorker(worker, state, this.#workers);
-    }
-    return changed;
-  }
-
-  *#allWorkers(): Generator<readonly [Worker, State], void, undefined> {
-    for (const state of this.#parts.clusters.byName.values()) {
-      for (const worker of state.workers.values()) yield [worker, state];
-    }
-  }
-
-  /** Workers that memory has dropped since they were last looked at. */
-  #dropped(): Moment['goneWorkers'] {
-    const gone: { cluster: string; hostname: string }[] = [];
-    for (const [worker, { state }] of this.#known) {
-      const { hostname } = worker;
-      if (state.workers.get(hostname) === worker) continue;
-      this.#known.delete(worker);
-      this.#workers.delete(worker);
-      if (!state.workers.has(hostname)) gone.push({ cluster: state.cluster, hostname });
-    }
-    return gone;
   }
 
   /** Time alone changes a worker's status; and a client that went away without a word has to be found out. */
   #tick(): void {
     this.#present.forgetTexts();
-    for (const [worker, state] of this.#signs) this.#workers.set(worker, state);
-    this.#signs.clear();
-    const gone = this.#dropped();
-    this.#look(this.#allWorkers());
+    const gone = this.#watch.dropped();
+    this.#watch.lookAtAll();
     this.#exposeRemarked();
     for (const { sink } of this.#sessions) sink.tick();
     if (gone.length > 0) this.#tell(gone);
@@ -410,9 +364,7 @@ export class Hub implements AsyncDisposable {
   /** The first client comes, and may fetch what is so now. */
   #begin(): void {
     this.#present.begin();
-    const now = this.#parts.clock();
-    for (const [worker, state] of this.#allWorkers())
-      this.#known.set(worker, { state, liveness: livenessOf(worker, state, now) });
+    this.#watch.begin();
     this.#sent = this.#position;
     this.#tickTimer = setInterval(() => this.#tick(), this.#options.tick * 1000).unref();
   }
@@ -420,7 +372,8 @@ export class Hub implements AsyncDisposable {
   /** The last one went. */
   #end(): void {
     this.#present.end();
-    for (const gathered of [this.#tasks, this.#workers, this.#signs, this.#known]) gathered.clear();
+    this.#watch.end();
+    this.#tasks.clear();
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     if (this.#tickTimer) clearInterval(this.#tickTimer);
     this.#flushTimer = null;
