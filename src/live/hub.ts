@@ -43,7 +43,7 @@ export interface HubOptions {
 }
 
 export const HUB_DEFAULTS = {
-  ...{ coalesce: 0.02, maxBuffered: 4 << 20, maxRecords: 1000, tick: 1, trail: 100_000, maxEvents: 1_000_000 },
+  ...{ coalesce: 0.02, maxBuffered: 1 << 20, maxRecords: 1000, tick: 1, trail: 100_000, maxEvents: 1_000_000 },
 } as const;
 
 export interface HubParts {
