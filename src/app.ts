@@ -74,7 +74,16 @@ export async function run(
   };
   const receivers = await createReceivers(config, receiverParts, signal);
   const simulated = receivers.some(({ status }) => status.simulated);
-  const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
+  const hub = new Hub(
+    {
+      ...{ clusters, clock: now, journal, snapshots },
+      pending: (state, uuid) => camera.pending(state, uuid),
+      failed: (error) => log.error({ error }, 'a client of the live feed could not be served'),
+    },
+    { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS },
+  );
+  hub.observe(diagnostics);
+  await hub.recall();
   const redactor = openRedactor(config, (cluster, uuid) => stateOf(clusters, cluster).tasks.get(uuid)?.name ?? null);
   const parts = { clusters, journal, redactor, snapshots, camera, hub, diagnostics, lock };
   const recorder = new Recorder({ ...parts, onGap: gaps.record });

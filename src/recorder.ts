@@ -171,9 +171,8 @@ export class Recorder {
           unknown.get(state)?.delete(uuid);
         }
         const change = fold(clusters, entry);
-        if (change === null) continue;
         camera.expose(state, change, entry.event);
-        hub.expose(entry.cluster, change);
+        hub.expose(state, entry, change);
       }
       this.#tellLosses();
       hub.publish(clusters.position);
