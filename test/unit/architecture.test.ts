@@ -28,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** `ws` only where there is no WebSocket. */
 const CLIENT_PACKAGES = ['eventemitter3', 'ws'];
 /** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
-const APP = ['app', 'recorder', 'receivers', 'gaps', 'questions'];
+const APP = ['app', 'recorder', 'receivers', 'gaps', 'serving'];
 const ENTRIES = ['cli', 'index'];
 /** What a pure file has no business with. */
 const IMPURE =
