@@ -84,7 +84,8 @@ export function fold(clusters: Clusters, entry: JournalEntry): Change {
   endRestore(state);
   state.last_received = entry.local_received;
   const change = clusters.reducer.fold(state, entry.event, entry.local_received);
-  if ((entry.size ?? 0) >= LONG && change?.kind === 'task') weigh(state, change);
+  // A short event may have put something else in the place of a long text.
+  if (change?.kind === 'task' && ((entry.size ?? 0) >= LONG || state.weights.of(change) > 0)) weigh(state, change);
   if (clusters.tally) count(clusters.tally, entry, change);
   return change;
 }
