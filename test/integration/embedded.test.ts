@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
+import { MIGRATIONS } from '../../migrations/index.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { openEmbedded } from '../../src/store/embedded.ts';
 import { migrateUp } from '../../src/store/migrate.ts';
@@ -49,7 +50,7 @@ test('it starts in an empty directory, keeps what it is told, and stops', async 
     expect(await isAlive(pid)).toBe(true);
     {
       await using database = await openDatabase({ url: embedded.url, schema: 'celerycam' });
-      expect(await migrateUp(database)).toHaveLength(round === 0 ? 2 : 0);
+      expect(await migrateUp(database)).toHaveLength(round === 0 ? MIGRATIONS.length : 0);
       await database.knex('task_names').insert({ cluster: 'ü☃', name: `round ${round}` });
       expect(await database.knex('task_names')).toHaveLength(round + 1);
     }
@@ -66,7 +67,7 @@ test('a second process uses the server that runs already, and does not stop it',
   child.stdin?.end();
   await once(child, 'exit');
   await using database = await openDatabase({ url, schema: 'celerycam' });
-  expect(await migrateUp(database)).toHaveLength(2);
+  expect(await migrateUp(database)).toHaveLength(MIGRATIONS.length);
 });
 
 test('two that start in the same moment share one server', async () => {
@@ -74,7 +75,7 @@ test('two that start in the same moment share one server', async () => {
   const others = await Promise.all([otherProcess(directory.path), otherProcess(directory.path)]);
   expect(others[0].url).toBe(others[1].url);
   await using database = await openDatabase({ url: others[0].url, schema: 'celerycam' });
-  expect(await migrateUp(database)).toHaveLength(2);
+  expect(await migrateUp(database)).toHaveLength(MIGRATIONS.length);
   for (const { child } of others) child.stdin?.end();
   await Promise.all(others.map(({ child }) => once(child, 'exit')));
 });
