@@ -1,4 +1,4 @@
-/** The HTTP routes that clients may rely on, each with the shape of its answer. Times are epoch seconds. */
+/** What celerycam says of itself and of the clusters that it watches, now. Times are epoch seconds. The routes: `routes.ts`. */
 import { z } from 'zod';
 
 const counts = z.record(z.string(), z.number().int());
@@ -94,14 +94,6 @@ export const clusterAnswer = z.strictObject({
 });
 
 export const readyAnswer = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
-
-export const errorAnswer = z.strictObject({ error: z.string() });
-
-export const api = {
-  'GET /api/cluster': { response: clusterAnswer },
-  'GET /healthz': { response: z.strictObject({ ok: z.literal(true) }) },
-  'GET /readyz': { response: readyAnswer },
-} as const;
 
 export type CaptureRecord = z.output<typeof captureRecord>;
 export type ReceiverRecord = z.output<typeof receiverRecord>;
