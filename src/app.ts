@@ -12,10 +12,12 @@ import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
 import { createClusters, stateOf } from './domain/state.ts';
 import { GapRecorder } from './gaps.ts';
 import { listen } from './http/server.ts';
+import type { TaskSources } from './http/tasks.ts';
 import { createJournal } from './journal/postgres.ts';
 import { Activity } from './live/activity.ts';
 import { HUB_DEFAULTS, Hub } from './live/hub.ts';
 import { type Logger, logDiagnostics } from './log.ts';
+import { createQuestions } from './questions.ts';
 import { createReceivers } from './receivers.ts';
 import { Recorder } from './recorder.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
@@ -68,7 +70,9 @@ export async function run(
   // Out: who looks at the state.
   const activity = new Activity(diagnostics, now);
   const statuses = (): readonly ReceiverStatus[] => receivers.map(({ status }) => status);
-  const sources = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now, log };
+  const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
+  const answers = { clusters, questions: createQuestions(database.knex), recall, clock: now };
+  const sources = { version: VERSION, simulated, activity, receivers: statuses, log, ...answers };
   const server = stack.use(await listen(sources, hub, config.http));
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 

@@ -95,7 +95,20 @@ export const clusterAnswer = z.strictObject({
 
 export const readyAnswer = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
 
+/** Why a question was not answered. */
+export const errorAnswer = z.strictObject({
+  /** One sentence for a person: what was wrong and what was expected. */
+  error: z.string(),
+  /** The parameter that was wrong. */
+  parameter: z.string().optional(),
+  /** Where in its value, in code units from 0. */
+  at: z.number().int().optional(),
+  /** Completes the sentence "expected …". */
+  expected: z.string().optional(),
+});
+
 export type CaptureRecord = z.output<typeof captureRecord>;
 export type ReceiverRecord = z.output<typeof receiverRecord>;
 export type ClusterAnswer = z.output<typeof clusterAnswer>;
 export type ReadyAnswer = z.output<typeof readyAnswer>;
+export type ErrorAnswer = z.output<typeof errorAnswer>;

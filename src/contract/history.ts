@@ -3,6 +3,7 @@
  * over time. Celery's names; times are epoch seconds; null for what is not known.
  */
 import { z } from 'zod';
+import { json } from './records.ts';
 
 const seconds = z.number().nullable();
 const text = z.string().nullable();
@@ -153,7 +154,7 @@ export const deadLetterRow = z.strictObject({
   routing_key: z.string(),
   content_type: text,
   content_encoding: text,
-  headers: z.record(z.string(), z.json()),
+  headers: z.record(z.string(), json),
   /** Base64; of a longer one the beginning. */
   body: z.string(),
   /** Bytes of the whole body. */

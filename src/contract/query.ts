@@ -9,8 +9,6 @@ export interface Told {
   readonly description: string;
   /** JSON schema of the text. */
   readonly schema: Readonly<Record<string, unknown>>;
-  /** May be given several times. */
-  readonly repeated?: boolean;
   /** A time: what is relative to now has to be made absolute before it is read. */
   readonly moment?: boolean;
 }
@@ -44,13 +42,6 @@ export function text(description: string) {
   return parameter<string>('a text', { description, schema: { type: 'string', minLength: 1 } }, (given) =>
     given === '' ? undefined : given,
   );
-}
-
-/** Text that may be given several times: any of these. */
-export function texts(description: string) {
-  const schema = z.array(z.string()).optional();
-  TOLD.set(schema, { description, schema: { type: 'string' }, repeated: true });
-  return schema;
 }
 
 /** A whole number between two bounds. */

@@ -19,13 +19,13 @@ import {
   taskNameRow,
   taskNames,
   taskRow,
-  taskVersion,
   tasksPage,
+  taskVersion,
   workerRow,
   workersPage,
 } from './history.ts';
 import { moment, oneOf, text, whole } from './query.ts';
-import { runRecord, taskRecord, workerRecord } from './records.ts';
+import { json, runRecord, taskRecord, workerRecord } from './records.ts';
 
 /** One route: `GET` and its path. */
 export interface Route {
@@ -42,18 +42,6 @@ export interface Route {
   /** What it lists, also as CSV and NDJSON. */
   readonly row?: z.ZodObject;
 }
-
-/** Why a question was not answered. */
-export const errorAnswer = z.strictObject({
-  /** One sentence for a person: what was wrong and what was expected. */
-  error: z.string(),
-  /** The parameter that was wrong. */
-  parameter: z.string().optional(),
-  /** Where in its value, in code units from 0. */
-  at: z.number().int().optional(),
-  /** Completes the sentence "expected …". */
-  expected: z.string().optional(),
-});
 
 /** What is shown: a snapshot, or where `snapshot` is null memory, which is newer than the latest. */
 const asOfNow = z.strictObject({ ...asOf.shape, snapshot: asOf.shape.snapshot.nullable() });
@@ -107,7 +95,7 @@ export const eventRow = z.strictObject({
   /** What it did, in one sentence. */
   effect: z.string(),
   /** As it was sent. */
-  event: z.record(z.string(), z.json()),
+  event: z.record(z.string(), json),
 });
 
 /** In the order of the journal. */
@@ -144,7 +132,11 @@ export const treeAnswer = z.strictObject({
 });
 
 /** A point of `stats` with the series that it is of. */
-export const statsRow = z.strictObject({ cluster: z.string().nullable(), key: z.string().nullable(), ...statsPoint.shape });
+export const statsRow = z.strictObject({
+  cluster: z.string().nullable(),
+  key: z.string().nullable(),
+  ...statsPoint.shape,
+});
 
 const at = moment('Show it as it was at the last snapshot at or before this time.');
 const cluster = text('Of this cluster only.');
@@ -296,7 +288,6 @@ export const api = {
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type Api = typeof api;
-export type ErrorAnswer = z.output<typeof errorAnswer>;
 export type ClusterThen = z.output<typeof clusterThen>;
 export type TaskAnswer = z.output<typeof taskAnswer>;
 export type WorkerAnswer = z.output<typeof workerAnswer>;

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
-import { type Answer, refuse, type Refusal } from '../answer.ts';
+import type { Answer, Refusal } from '../answer.ts';
+import type { ErrorAnswer } from '../contract/api.ts';
 import { toldOf } from '../contract/query.ts';
-import { type Api, api, type ErrorAnswer, type Route } from '../contract/routes.ts';
+import { type Api, api, type Route } from '../contract/routes.ts';
 import type { Seconds } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
 import { FILTER_PARAMS, filterFromParams } from '../domain/filter-params.ts';
@@ -141,7 +142,7 @@ function readQuestion(route: Route, context: Context, now: Seconds): Question | 
     const { param, at, expected, message } = filtered;
     return { error: `${param}: ${message}`, parameter: param, at, expected };
   }
-  const query = readQuery(route.query, given, now);
+  const query = readQuery(route.query, route.filters ? FILTERS : [], given, now);
   if ('error' in query) return query as ErrorAnswer;
   const { format, limit } = query as { format?: 'json' | ExportFormat; limit?: number };
   const wanted = route.row ? (format ?? acceptedFormat(context.req.header('accept'))) : 'json';
@@ -158,17 +159,22 @@ function takeFilters(given: URLSearchParams): (readonly [string, string])[] {
   return taken;
 }
 
-function readQuery(schema: z.ZodObject, given: URLSearchParams, now: Seconds): object | ErrorAnswer {
+function readQuery(
+  schema: z.ZodObject,
+  filters: Iterable<string>,
+  given: URLSearchParams,
+  now: Seconds,
+): object | ErrorAnswer {
   const raw: Record<string, unknown> = {};
   for (const name of new Set(given.keys())) {
     const told = Object.hasOwn(schema.shape, name) ? toldOf(schema.shape[name] as z.ZodType) : null;
-    if (told === null) return unknownParameter(name, Object.keys(schema.shape));
+    if (told === null) return unknownParameter(name, [...filters, ...Object.keys(schema.shape)]);
     const all = given.getAll(name);
     const [first = ''] = all;
-    if (told.repeated) raw[name] = all;
-    else if (all.length > 1) {
+    if (all.length > 1) {
       return { error: `${name}: given ${all.length} times, expected once`, parameter: name, expected: 'once' };
-    } else raw[name] = told.moment ? String(readTime(first, now) ?? first) : first;
+    }
+    raw[name] = told.moment ? String(readTime(first, now) ?? first) : first;
   }
   const result = schema.safeParse(raw);
   if (result.success) return result.data;

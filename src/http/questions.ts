@@ -8,7 +8,7 @@ import type { History } from '../store/history.ts';
 export interface Questions extends History {
   gaps(question: Listed): Promise<Answer<GapsPage>>;
   /** Those that are at least in part between two moments, oldest first; at most 1,000, the latest. */
-  gapsBetween(from: Seconds, to: Seconds): Promise<readonly GapRow[]>;
+  gapsBetween(from: Seconds, to: Seconds): Promise<GapRow[]>;
   deadLetters(question: Listed): Promise<Answer<DeadLettersPage>>;
   /** The first recorded events of a task, in order. @param cluster null: of whichever clusters know it */
   eventsOf(cluster: string | null, uuid: string, limit: number): Promise<readonly JournalEntry[]>;

@@ -1,14 +1,14 @@
 /** Routes about workers, figures, and the record itself. */
-import { type Answer, answer } from '../answer.ts';
+import { type Answer, answer, refuse } from '../answer.ts';
 import type { ClusterAnswer } from '../contract/api.ts';
-import type { SnapshotRow } from '../contract/history.ts';
 import { toWorkerRecord } from '../contract/records.ts';
 import type { ClusterThen, WorkerAnswer } from '../contract/routes.ts';
 import type { Seconds } from '../domain/event.ts';
 import { livenessOf } from '../domain/liveness.ts';
 import type { Clusters } from '../domain/state.ts';
-import { type Counts, sum } from './counts.ts';
+import type { Listed } from '../journal/lists.ts';
 import type { Asked, Handlers } from './answers.ts';
+import { type Counts, sum } from './counts.ts';
 import type { Questions } from './questions.ts';
 
 export interface RecordSources {
@@ -43,9 +43,10 @@ export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRou
       const now = clock();
       const { at } = query;
       const found =
-        (at === undefined ? workerNow(sources, which, now) : null) ?? (await database(questions.worker(which, at ?? null)));
+        (at === undefined ? workerNow(sources, which, now) : null) ??
+        (await database(questions.worker(which, at ?? null)));
       if (!found.ok) return found;
-      return answer({ ...found.value, gaps: [...(await database(questions.gapsBetween(at ?? now, at ?? now)))] });
+      return answer({ ...found.value, gaps: await database(questions.gapsBetween(at ?? now, at ?? now)) });
     },
     'GET /api/task-names': ({ query, database }) =>
       database(questions.taskNames({ ...spanOf(query, DAY, clock()), cluster: query.cluster ?? null })),
@@ -60,20 +61,21 @@ export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRou
   };
 }
 
-interface Listing {
-  readonly cluster?: string | undefined;
+interface Span {
   readonly from?: Seconds | undefined;
   readonly to?: Seconds | undefined;
+}
+
+interface Listing extends Span {
+  readonly cluster?: string | undefined;
   readonly cursor?: string | undefined;
 }
 
-function listedOf({ cluster = null, from = null, to = null, cursor = null }: Nullable<Listing>, limit: number) {
-  return { cluster, from, to, limit, cursor };
+function listedOf({ cluster, from, to, cursor }: Listing, limit: number): Listed {
+  return { cluster: cluster ?? null, from: from ?? null, to: to ?? null, cursor: cursor ?? null, limit };
 }
 
-type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
-
-function spanOf({ from, to }: Listing, length: Seconds, now: Seconds): { readonly from: Seconds; readonly to: Seconds } {
+function spanOf({ from, to }: Span, length: Seconds, now: Seconds): { readonly from: Seconds; readonly to: Seconds } {
   const end = to ?? (from === undefined ? now : Math.max(now, from));
   return { from: from ?? end - length, to: end };
 }
@@ -100,18 +102,17 @@ function workerNow(
 }
 
 async function clusterAt(questions: Questions, at: Seconds, database: Asked['database']): Promise<Answer<ClusterThen>> {
-  // The list of workers says which snapshot it is, or that there is none.
-  const found = await database(questions.workers({ limit: 1, cursor: null, cluster: null, at }));
-  if (!found.ok) return found;
-  const { as_of, gaps } = found.value;
   const page = await database(questions.snapshots({ from: null, to: at, limit: 1, cursor: null }));
   if (!page.ok) return page;
-  const clusters = Object.entries(page.value.items[0]?.clusters ?? {}).map(([cluster, summary]) => ({
-    ...{ cluster, ...summary },
-  }));
+  const [last] = page.value.items;
+  if (!last) return refuse('unrecorded', `no snapshot was taken at or before ${new Date(at * 1000).toISOString()}`);
+  const { snapshot, taken_at, position } = last;
+  const clusters = Object.entries(last.clusters).map(([cluster, summary]) => ({ cluster, ...summary }));
   return answer({
-    ...{ as_of, gaps, clusters },
+    as_of: { snapshot, taken_at, position },
+    gaps: await database(questions.gapsBetween(at, at)),
     workers: sum(clusters.map(({ workers }): Counts => workers)),
     tasks: sum(clusters.map(({ tasks }): Counts => tasks)),
+    clusters,
   });
 }

@@ -83,7 +83,7 @@ async function taskNow(
   const record = latest && toTaskRecord(latest.state, latest.task, now);
   const found = record ? null : await database(questions.task(which));
   if (found && !found.ok) return found;
-  const gaps = [...(await database(questions.gapsBetween(now, now)))];
+  const gaps = await database(questions.gapsBetween(now, now));
   return answer(record ? { task: record, as_of, gaps } : { ...(found as Exclude<typeof found, null>).value, gaps });
 }
 
@@ -105,7 +105,7 @@ async function eventsPage(
   const explanations = [...new Set(read.map((entry) => entry.cluster))].map((cluster) => {
     const own = read.filter((entry) => entry.cluster === cluster);
     const workers = workersOf(clusters.byName.get(cluster), now);
-    return { cluster, ...explain(uuid, own, { gaps: gaps.filter((gap) => gap.cluster === cluster) as never, workers }) };
+    return { cluster, ...explain(uuid, own, { gaps: gaps.filter((gap) => gap.cluster === cluster), workers }) };
   });
   const effects = new Map(explanations.flatMap(({ events }) => events.map((each) => [each.position, each] as const)));
   const left = read.filter(({ position }) => position > after);
@@ -141,7 +141,9 @@ function withEdges(tree: Omit<TreeAnswer, 'edges' | 'missing'>): TreeAnswer {
   const edges = tree.items.flatMap(({ task_id, parent_id }) =>
     parent_id !== null && known.has(parent_id) ? [{ parent: parent_id, child: task_id }] : [],
   );
-  const missing = new Set(tree.items.flatMap(({ parent_id }) => (parent_id === null || known.has(parent_id) ? [] : [parent_id])));
+  const missing = new Set(
+    tree.items.flatMap(({ parent_id }) => (parent_id === null || known.has(parent_id) ? [] : [parent_id])),
+  );
   if (!known.has(tree.root_id)) missing.add(tree.root_id);
   return { ...tree, edges, missing: [...missing] };
 }

@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   camera: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
   live: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
   http: [...SMALL, 'live', ...ADAPTERS.map((room) => `type:${room}`)],
+  client: SMALL,
   commands: [...SMALL, ...ADAPTERS, 'camera', 'live', 'http', 'app'],
   app: [...SMALL, ...ADAPTERS, 'camera', 'live', 'http'],
   cli: [...SMALL, 'commands', 'app'],
@@ -21,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   root: ['root', 'domain'],
 };
 /** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
-const APP = ['app', 'recorder', 'receivers', 'gaps'];
+const APP = ['app', 'recorder', 'receivers', 'gaps', 'questions'];
 const ENTRIES = ['cli', 'index'];
 /** What a pure file has no business with. */
 const IMPURE =
