@@ -28,7 +28,7 @@ export interface FilterParam {
 
 /**
  * `q`, which holds a whole filter; each text field, `runtime` and `retries` by their names; `…_from` (at least) and `…_to`
- * (at most) for each number and time. May be repeated.
+ * (at most) for each number and time. All but `q` may be repeated.
  */
 export const FILTER_PARAMS: readonly FilterParam[] = [
   { name: 'q', means: 'a filter', example: 'state:FAILURE runtime>1.5', field: null, op: '=' },
@@ -70,7 +70,8 @@ export function filterFromParams(params: Iterable<readonly [string, string]>, no
       const message = `there is no parameter ${name.slice(0, 40)}; expected ${expected}`;
       return { ok: false, param: name, at: 0, expected, message };
     }
-    const filters = readParam(param, value, now);
+    const again = param.field === null && asked.has(name);
+    const filters = again ? wrong(value, 0, `${name} only once`) : readParam(param, value, now);
     if ('ok' in filters) return { ...filters, param: name, message: `parameter ${name}: ${filters.message}` };
     terms += filters.length;
     if (terms > MAX_TERMS) {

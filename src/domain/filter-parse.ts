@@ -20,6 +20,7 @@ import {
   type ParsedFilter,
   type TextField,
 } from './filter.ts';
+import { unknownField } from './filter-names.ts';
 import { containedPattern, EXPECTED, readNumber, readParts, textFilter, wrong } from './filter-values.ts';
 
 /** What one filter may be, so that reading, matching and asking the database stay cheap. */
@@ -28,22 +29,6 @@ export const MAX_TERMS = 200;
 const MAX_DEPTH = 64;
 
 const A_TERM = 'a term such as state:FAILURE or a word';
-
-/** What people call a field elsewhere: in records, in Celery, in Flower. */
-const ALSO_KNOWN_AS: { readonly [name: string]: string } = {
-  status: 'state',
-  task: 'name',
-  taskname: 'name',
-  hostname: 'worker',
-  workername: 'worker',
-  id: 'uuid',
-  task_id: 'uuid',
-  root_id: 'root',
-  parent_id: 'parent',
-  error: 'exception',
-  duration: 'runtime',
-  time: 'timestamp',
-};
 
 interface Reader {
   readonly text: string;
@@ -97,11 +82,14 @@ function readAnd(reader: Reader, inside: Inside | null): Read {
 }
 
 function readUnary(reader: Reader, inside: Inside | null): Read {
-  if (took(reader, 'NOT')) {
-    const of = deeper(reader, () => readUnary(reader, inside));
+  if (!atEnd(reader) && wordAt(reader) === 'NOT') {
+    const of = deeper(reader, () => {
+      reader.at += 'NOT'.length;
+      return readUnary(reader, inside);
+    });
     return isError(of) ? of : { kind: 'not', of };
   }
-  if (!atEnd(reader) && peek(reader) === '(') return readParentheses(reader, inside);
+  if (peek(reader) === '(') return readParentheses(reader, inside);
   return inside ? readTexts(reader, inside) : readTerm(reader);
 }
 
@@ -244,28 +232,6 @@ function counted(reader: Reader, at: number, filter: Filter): Read {
   return reader.terms > MAX_TERMS ? wrong(reader.text, at, `no more than ${MAX_TERMS} terms`) : filter;
 }
 
-function unknownField(name: string): [expected: string, problem: string] {
-  const known = FIELDS.map((field) => field.name);
-  const lower = name.toLowerCase();
-  const meant = ALSO_KNOWN_AS[lower] ?? known.find((field) => isNear(field, lower));
-  const problem = `there is no field ${name.slice(0, 40)}${meant ? `, perhaps ${meant} is meant` : ''}`;
-  return [`one of ${known.join(', ')}, or quotes around the text`, problem];
-}
-
-/** Whether one is made from the other by adding, dropping, changing or swapping one character. */
-function isNear(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  const [restA, restB] = [a.slice(start), b.slice(start)];
-  return (
-    restA.slice(1) === restB.slice(1) ||
-    restA === restB.slice(1) ||
-    restA.slice(1) === restB ||
-    (restA.slice(2) === restB.slice(2) && restA[0] === restB[1] && restA[1] === restB[0])
-  );
-}
-
 /** Skips spaces. */
 function atEnd(reader: Reader): boolean {
   const { text } = reader;
@@ -290,7 +256,7 @@ function isKeyword(word: string): boolean {
 }
 
 /** Goes past a keyword if it comes next. */
-function took(reader: Reader, keyword: 'AND' | 'OR' | 'NOT'): boolean {
+function took(reader: Reader, keyword: 'AND' | 'OR'): boolean {
   if (atEnd(reader) || wordAt(reader) !== keyword) return false;
   reader.at += keyword.length;
   return true;
