@@ -1,5 +1,6 @@
 /** How a route of the contract is asked and answered: parameters are checked, answers written, errors told, all as JSON. */
 import { createHash } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import type { Answer, Refusal } from '../answer.ts';
@@ -73,8 +74,9 @@ export function mount(app: Hono, handlers: Handlers, clock: () => Seconds, log: 
           log.error({ error, path: context.req.path }, 'an export was cut');
           return publicReason(error) ?? 'this list is cut; the log of celerycam says why';
         };
-        const rows = pagesOf(handler, asked, answer.value as Page);
-        const stream = exportOf(format, rows, Object.keys(route.row.shape), onError);
+        const pages = pagesOf(handler, asked, answer.value as Page);
+        const cut = (reason: string): void => cutConnection(context, reason);
+        const stream = exportOf({ format, pages, columns: Object.keys(route.row.shape), onError, cut });
         context.header('content-type', MEDIA_TYPES[format]);
         context.header('content-disposition', `attachment; filename="${fileOf(name)}.${format}"`);
         return context.body(stream as globalThis.ReadableStream);
@@ -85,6 +87,13 @@ export function mount(app: Hono, handlers: Handlers, clock: () => Seconds, log: 
       return context.body(text, 200, { 'content-type': 'application/json' });
     });
   }
+}
+
+/** What is under way ends here, and not as if it were complete. Throws where there is no connection, as in a test. */
+function cutConnection({ env }: Context, reason: string): void {
+  const { outgoing } = (env ?? {}) as Partial<HttpBindings>;
+  if (!outgoing) throw new Error(reason);
+  outgoing.destroy();
 }
 
 /** The path of a route's name as hono writes it: `GET /api/tasks/{uuid}` → `/api/tasks/:uuid`. */

@@ -16,38 +16,33 @@ type Row = Readonly<Record<string, unknown>>;
 /** Bytes put together before they are handed on. */
 const CHUNK = 64 << 10;
 
-/**
- * @param pages each is asked for when the client has taken the one before
- * @param columns of the CSV, in order
- * @param onError is told why a list ends early; returns what the client may know of it
- */
-export function exportOf(
-  format: ExportFormat,
-  pages: AsyncIterable<readonly Row[]>,
-  columns: readonly string[],
-  onError: (error: unknown) => string,
-): ReadableStream<Uint8Array> {
-  const lines = format === 'csv' ? csvLines(pages, columns, onError) : ndjsonLines(pages, onError);
+export interface Exported {
+  readonly format: ExportFormat;
+  /** Each is asked for when the client has taken the one before. */
+  readonly pages: AsyncIterable<readonly Row[]>;
+  /** Of the CSV, in order. */
+  readonly columns: readonly string[];
+  /** Is told why a list ends early; returns what the client may know of it. */
+  readonly onError: (error: unknown) => string;
+  /** Cuts the connection. */
+  readonly cut: (reason: string) => void;
+}
+
+export function exportOf(exported: Exported): ReadableStream<Uint8Array> {
+  const lines = exported.format === 'csv' ? csvLines(exported) : ndjsonLines(exported);
   return ReadableStream.from(chunksOf(lines));
 }
 
-async function* csvLines(
-  pages: AsyncIterable<readonly Row[]>,
-  columns: readonly string[],
-  onError: (error: unknown) => string,
-): AsyncGenerator<string, void, undefined> {
+async function* csvLines({ pages, columns, onError, cut }: Exported): AsyncGenerator<string, void, undefined> {
   yield csvLine(columns);
   try {
     for await (const rows of pages) for (const row of rows) yield csvLine(columns.map((column) => row[column]));
   } catch (error) {
-    throw new Error(onError(error));
+    cut(onError(error));
   }
 }
 
-async function* ndjsonLines(
-  pages: AsyncIterable<readonly Row[]>,
-  onError: (error: unknown) => string,
-): AsyncGenerator<string, void, undefined> {
+async function* ndjsonLines({ pages, onError }: Exported): AsyncGenerator<string, void, undefined> {
   try {
     for await (const rows of pages) for (const row of rows) yield `${JSON.stringify(row)}\n`;
   } catch (error) {

@@ -117,7 +117,8 @@ test('nothing more is asked for than is read, and nothing once the reader is gon
       ended = true;
     }
   }
-  const stream = exportOf('ndjson', endless() as AsyncIterable<readonly Record<string, unknown>[]>, [], String);
+  const pages = endless() as AsyncIterable<readonly Record<string, unknown>[]>;
+  const stream = exportOf({ format: 'ndjson', pages, columns: [], onError: String, cut() {} });
   const reader = stream.getReader();
   for (let n = 0; n < 5; n++) await reader.read();
   expect(asked).toBeLessThanOrEqual(7);
