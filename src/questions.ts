@@ -6,10 +6,11 @@ import { eventsOf } from './journal/questions.ts';
 import { createHistory } from './store/history.ts';
 
 export function createQuestions(db: Knex): Questions {
+  const between: Questions['gapsBetween'] = (from, to) => gapsBetween(db, from, to);
   return {
-    ...createHistory(db),
+    ...createHistory(db, between),
     gaps: (question) => gapsPage(db, question),
-    gapsBetween: (from, to) => gapsBetween(db, from, to),
+    gapsBetween: between,
     deadLetters: (question) => deadLettersPage(db, question),
     eventsOf: (cluster, uuid, limit) => eventsOf(db, cluster, uuid, limit),
   };

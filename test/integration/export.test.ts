@@ -11,7 +11,10 @@ import { listen, type Server } from '../../src/http/server.ts';
 import { Activity } from '../../src/live/activity.ts';
 import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
 import { now } from '../../src/runtime.ts';
+import { Program } from '../support/program.ts';
 import { createRecord, taskRow, tasksAnswer } from '../support/questions.ts';
+import { event, openSender } from '../support/receiving.ts';
+import { freshDatabase, freshVhost } from '../support/services.ts';
 
 const MB = 1 << 20;
 
@@ -82,6 +85,38 @@ test('it ends when its reader is gone', async () => {
   release();
   for (let n = 0; n < 20; n++) await setImmediate();
   expect(asked).toBe(2);
+});
+
+test('50,000 tasks in little memory', async () => {
+  await using vhost = await freshVhost();
+  await using database = await freshDatabase();
+  const options = { broker: vhost.url, database: database.url, maxTasks: 1000 };
+  await using program = new Program(options);
+  await program.ready();
+  await using sender = await openSender(vhost.url);
+  const COUNT = 50_000;
+  // 2 KB each, 100 MB in all.
+  const args = 'x'.repeat(2000);
+  for (let first = 1; first <= COUNT; first += 500) {
+    const events = Array.from({ length: 500 }, (_, n) => ({ ...event(first + n, 'task-received'), name: 'n', args }));
+    await sender.send([events]);
+  }
+  await program.pictured(COUNT);
+  const { url } = await program.until('serving', ({ msg }) => msg === 'serving');
+  program.forgetPeak();
+  const before = program.memory('VmHWM');
+  for (const format of ['ndjson', 'csv']) {
+    const response = await open(`${url}/api/tasks?format=${format}`);
+    let bytes = 0;
+    let lines = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines += 1;
+    }
+    expect([format, lines]).toEqual([format, COUNT + (format === 'csv' ? 1 : 0)]);
+    expect(bytes).toBeGreaterThan(100 * MB);
+  }
+  expect((program.memory('VmHWM') - before) / MB).toBeLessThan(80);
 });
 
 test('a cut list is never taken for a whole one', async () => {
