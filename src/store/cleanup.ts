@@ -78,7 +78,7 @@ function expireTasks(states: string, limit: Seconds): string {
   return retire(
     'task_states',
     'task_id',
-    TASK_VERSION,
+    [...TASK_VERSION, 'ahead'],
     `select ctid from task_states where ${states} and ages_from <= ${limit} order by ages_from limit ${CHUNK}`,
   );
 }

@@ -1,7 +1,9 @@
 /** What can be asked of the pictures, as those who ask see it. */
-import type { Answer } from '../answer.ts';
+import type { Knex } from 'knex';
+import { type Answer, type Refusal, refuse } from '../answer.ts';
 import type {
   AsOf,
+  GapRow,
   SnapshotsPage,
   Stats,
   StatsGroup,
@@ -16,6 +18,8 @@ import type {
 import type { TaskRecord } from '../contract/records.ts';
 import type { Seconds } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
+import { ask } from './ask.ts';
+import { tasksPage } from './task-list.ts';
 
 /** Part of a list. */
 export interface PageQuestion {
@@ -85,3 +89,23 @@ export interface History {
     question: PageQuestion & { readonly from: Seconds | null; readonly to: Seconds | null },
   ): Promise<Answer<SnapshotsPage>>;
 }
+
+/** @param gaps those that are at least in part between two moments */
+export function createHistory(
+  db: Knex,
+  gaps: (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>,
+): Pick<History, 'tasks'> {
+  const limited = <T>(limit: number, work: () => Promise<Answer<T>>): Promise<Answer<T>> | Refusal =>
+    Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_LIMIT
+      ? work()
+      : refuse('limit', `limit ${limit} is not possible; expected a whole number from 1 to ${MAX_LIMIT}`);
+  return {
+    async tasks(question) {
+      return limited(question.limit, () =>
+        ask(db, (client) => tasksPage(client, question, (asOf) => gaps(asOf.taken_at, question.at ?? asOf.taken_at))),
+      );
+    },
+  };
+}
+
+const MAX_LIMIT = 1000;

@@ -21,6 +21,9 @@ export const TASK_VERSION = [
   ...['root_id', 'parent_id'],
 ];
 
+/** A time that is later by more than this than the snapshot that first had it comes from a clock that is ahead, seconds. */
+export const AHEAD: Seconds = 5;
+
 export const WORKER_COLUMNS = [
   ...['cluster', 'hostname', 'status', 'last_heartbeat', 'pid', 'freq', 'heartbeats', 'clock', 'active', 'processed'],
   ...['loadavg', 'sw_ident', 'sw_ver', 'sw_sys', 'extra', 'reason', 'incarnation'],
