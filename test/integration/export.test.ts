@@ -90,7 +90,8 @@ test('it ends when its reader is gone', async () => {
 test('50,000 tasks in little memory', async () => {
   await using vhost = await freshVhost();
   await using database = await freshDatabase();
-  const options = { broker: vhost.url, database: database.url, maxTasks: 1000 };
+  // Durable: what waits for the database is not lost.
+  const options = { broker: vhost.url, database: database.url, queue: 'celerycam', maxTasks: 1000 };
   await using program = new Program(options);
   await program.ready();
   await using sender = await openSender(vhost.url);
@@ -114,7 +115,7 @@ test('50,000 tasks in little memory', async () => {
       for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines += 1;
     }
     expect([format, lines]).toEqual([format, COUNT + (format === 'csv' ? 1 : 0)]);
-    expect(bytes).toBeGreaterThan(100 * MB);
+    expect(bytes).toBeGreaterThan(90 * MB);
   }
   expect((program.memory('VmHWM') - before) / MB).toBeLessThan(80);
 });
