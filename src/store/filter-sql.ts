@@ -47,7 +47,7 @@ function equals(field: TextField, { parts }: Pattern): Condition {
   const column = TEXT_COLUMNS[field];
   const [only] = parts;
   if (parts.length > 1) return (parameters) => `${column} like ${parameters.add(like(parts), 'text')}`;
-  return (parameters) => `${column} = ${parameters.add(stored(field, only ?? ''), 'text')}`;
+  return (parameters) => `${column} = ${parameters.add(storableKey(only ?? ''), 'text')}`;
 }
 
 function contains(column: string, { parts }: Pattern): Condition {
@@ -58,11 +58,6 @@ function contains(column: string, { parts }: Pattern): Condition {
 
 function like(parts: readonly string[]): string {
   return parts.map((part) => storableText(part).replace(/[\\%_]/g, '\\$&')).join('%');
-}
-
-/** Keys are cut where they are too long for an index. */
-function stored(field: TextField, text: string): string {
-  return field === 'uuid' ? storableKey(text) : storableText(text);
 }
 
 /** A part of a filter, which all that match it satisfy. */
@@ -87,7 +82,7 @@ export function conjunctsOf(filter: Filter | null): readonly Conjunct[] {
     for (const term of terms) {
       if (term.kind !== 'text' || term.field !== field || term.pattern.parts.length !== 1)
         return { kind: 'other', sql };
-      texts.push(stored(field, term.pattern.parts[0] ?? ''));
+      texts.push(storableKey(term.pattern.parts[0] ?? ''));
     }
     return { kind: 'texts', field, texts, sql };
   });

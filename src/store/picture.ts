@@ -9,6 +9,7 @@ import type { Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
 import { BY_KEY, CopyLines, copyIn, transaction } from '../postgres.ts';
 import { copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
+import { addFigures } from './figures.ts';
 import { AHEAD, TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
 
 /** What a snapshot says of a cluster besides its rows. */
@@ -114,6 +115,8 @@ interface Versioned {
   readonly version: readonly string[];
   /** Those of the version that are times: one that is ahead of the snapshot marks the version. */
   readonly times: readonly string[];
+  /** They are added up, too. */
+  readonly figures: boolean;
 }
 
 const TASKS: Versioned = {
@@ -123,6 +126,7 @@ const TASKS: Versioned = {
   columns: TASK_COLUMNS,
   version: TASK_VERSION,
   times: ['received', 'started', '"timestamp"'],
+  figures: true,
 };
 
 const WORKERS: Versioned = {
@@ -132,12 +136,13 @@ const WORKERS: Versioned = {
   columns: WORKER_COLUMNS,
   version: WORKER_VERSION,
   times: [],
+  figures: false,
 };
 
 /** Puts rows over those of the same key; a version that they replace goes to history. A handful of statements for any number. */
 async function merge(
   client: pg.Client,
-  { states, history, key, columns, version, times }: Versioned,
+  { states, history, key, columns, version, times, figures }: Versioned,
   lines: Iterable<Buffer>,
   { id, takenAt }: { readonly id: number; readonly takenAt: Seconds },
   mayRepeat: boolean,
@@ -165,6 +170,7 @@ async function merge(
     select o.cluster, o.${key}, ${id}, ${kept.map((column) => `o.${column}`).join(', ')}, ${versionOf('o')}
       from ${states} o join ${staging} n on n.cluster = o.cluster and n.${key} = o.${key}
       where ${changed('o', 'n')}`);
+  if (figures) await client.query(addFigures(staging, takenAt));
   const keep = kept.map(
     (column) =>
       `${column} = case when ${changed(states, 'excluded')} then excluded.${column} else ${states}.${column} end`,
