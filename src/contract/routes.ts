@@ -43,8 +43,12 @@ export interface Route {
   readonly row?: z.ZodObject;
 }
 
-/** What is shown: a snapshot, or where `snapshot` is null memory, which is newer than the latest. */
+/** What is shown: a snapshot. Where `snapshot` is null: memory, which is newer than the latest, or that none was taken yet. */
 const asOfNow = z.strictObject({ ...asOf.shape, snapshot: asOf.shape.snapshot.nullable() });
+
+/** Lists of the present: before the first snapshot they are empty. */
+const tasksList = z.strictObject({ ...tasksPage.shape, as_of: asOfNow });
+const workersList = z.strictObject({ ...workersPage.shape, as_of: asOfNow });
 
 const counts = z.record(z.string(), z.number().int());
 
@@ -169,7 +173,7 @@ export const api = {
     summary: 'Workers',
     description: `By cluster and hostname, as of the latest snapshot. ${past}`,
     query: z.strictObject({ at, cluster, ...page }),
-    response: workersPage,
+    response: workersList,
     row: workerRow,
   },
   'GET /api/workers/{hostname}': {
@@ -191,7 +195,7 @@ export const api = {
       ...page,
     }),
     filters: true,
-    response: tasksPage,
+    response: tasksList,
     row: taskRow,
   },
   'GET /api/tasks/{uuid}': {

@@ -149,7 +149,7 @@ function readQuestion(route: Route, context: Context, now: Seconds): Question | 
   const filtered = route.filters ? filterFromParams(takeFilters(given), now) : { ok: true as const, filter: null };
   if (!filtered.ok) {
     const { param, at, expected, message } = filtered;
-    return { error: `${param}: ${message}`, parameter: param, at, expected };
+    return { error: message, parameter: param, at, expected };
   }
   const query = readQuery(route.query, route.filters ? FILTERS : [], given, now);
   if ('error' in query) return query as ErrorAnswer;

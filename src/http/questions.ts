@@ -13,3 +13,14 @@ export interface Questions extends History {
   /** The first recorded events of a task, in order. @param cluster null: of whichever clusters know it */
   eventsOf(cluster: string | null, uuid: string, limit: number): Promise<readonly JournalEntry[]>;
 }
+
+/** The present was asked for, and no snapshot shows it yet. */
+export function isTooEarly<T>(answered: Answer<T>, at: Seconds | null): boolean {
+  return at === null && !answered.ok && answered.problem === 'unrecorded';
+}
+
+/** A list of the present before the first snapshot: what comes after position 0 is still to be told. */
+export function nothingYet(now: Seconds) {
+  const as_of = { snapshot: null, taken_at: now, position: 0 };
+  return { items: [], next: null, total: { count: 0, kind: 'exact' as const }, as_of, gaps: [] };
+}

@@ -9,7 +9,7 @@ import type { Clusters } from '../domain/state.ts';
 import type { Listed } from '../journal/lists.ts';
 import type { Asked, Handlers } from './answers.ts';
 import { type Counts, sum } from './counts.ts';
-import type { Questions } from './questions.ts';
+import { isTooEarly, nothingYet, type Questions } from './questions.ts';
 
 export interface RecordSources {
   readonly clusters: Clusters;
@@ -32,12 +32,11 @@ export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRou
   return {
     'GET /api/cluster': ({ query: { at }, database }) =>
       at === undefined ? answer(sources.clusterNow()) : clusterAt(questions, at, database),
-    'GET /api/workers': ({ query, limit, database }) =>
-      database(
-        questions.workers({
-          ...{ limit, cursor: query.cursor ?? null, cluster: query.cluster ?? null, at: query.at ?? null },
-        }),
-      ),
+    'GET /api/workers': async ({ query, limit, database }) => {
+      const { cursor = null, cluster = null, at = null } = query;
+      const page = await database(questions.workers({ limit, cursor, cluster, at }));
+      return isTooEarly(page, at) ? answer(nothingYet(clock())) : page;
+    },
     'GET /api/workers/{hostname}': async ({ params, query, database }) => {
       const which = { id: params.hostname, cluster: query.cluster ?? null };
       const now = clock();
@@ -105,7 +104,7 @@ async function clusterAt(questions: Questions, at: Seconds, database: Asked['dat
   const page = await database(questions.snapshots({ from: null, to: at, limit: 1, cursor: null }));
   if (!page.ok) return page;
   const [last] = page.value.items;
-  if (!last) return refuse('unrecorded', `no snapshot was taken at or before ${new Date(at * 1000).toISOString()}`);
+  if (!last) return refuse('unrecorded', `nothing was recorded at or before ${new Date(at * 1000).toISOString()}`);
   const { snapshot, taken_at, position } = last;
   const clusters = Object.entries(last.clusters).map(([cluster, summary]) => ({ cluster, ...summary }));
   return answer({

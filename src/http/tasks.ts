@@ -9,7 +9,7 @@ import { livenessOf } from '../domain/liveness.ts';
 import type { Clusters, State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
 import type { Asked, Handlers } from './answers.ts';
-import type { Questions } from './questions.ts';
+import { isTooEarly, nothingYet, type Questions } from './questions.ts';
 
 export interface TaskSources {
   readonly clusters: Clusters;
@@ -27,14 +27,12 @@ type TaskRoute = 'GET /api/tasks' | `GET /api/tasks/{uuid}${'' | '/events' | '/v
 export function taskHandlers(sources: TaskSources): Pick<Handlers, TaskRoute> {
   const { questions } = sources;
   return {
-    'GET /api/tasks': ({ query, filter, limit, database }) =>
-      database(
-        questions.tasks({
-          ...{ filter, limit, cursor: query.cursor ?? null, at: query.at ?? null },
-          sort: query.sort ?? 'received',
-          descending: query.order !== 'asc',
-        }),
-      ),
+    'GET /api/tasks': async ({ query, filter, limit, database }) => {
+      const { cursor = null, at = null, sort = 'received', order } = query;
+      const asked = { filter, limit, cursor, at, sort, descending: order !== 'asc' };
+      const page = await database(questions.tasks(asked));
+      return isTooEarly(page, at) ? answer({ ...nothingYet(sources.clock()), searched_to: null }) : page;
+    },
     'GET /api/tasks/{uuid}': async ({ params, query, database }) => {
       const which = { id: params.uuid, cluster: query.cluster ?? null };
       const { at } = query;
