@@ -37,6 +37,10 @@ export async function up(knex: Knex): Promise<void> {
     create index on task_history (name, received) where ${ENDED};
     create index on task_history (root_id) where root_id <> task_id;
 
+    -- Workers are few, versions of one are many: each snapshot may have a new one.
+    drop index worker_history_hostname_idx;
+    create index on worker_history (cluster, hostname, since);
+
     -- What all rows of tasks add up to, those that were removed included: kept by each shutter.
     create table task_figures (
       -- seconds: 60, 3600 or 86400
@@ -59,6 +63,8 @@ export async function up(knex: Knex): Promise<void> {
 export async function down(knex: Knex): Promise<void> {
   await knex.raw(`
     drop table task_figures;
+    drop index worker_history_cluster_hostname_since_idx;
+    create index on worker_history using hash (hostname);
     drop index task_history_held;
     drop index if exists task_states_received_idx, task_states_started_idx, task_states_timestamp_idx,
       task_states_runtime_idx, task_states_name_received_idx, task_states_worker_received_idx,

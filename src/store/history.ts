@@ -1,6 +1,7 @@
 /** What can be asked of the pictures, as those who ask see it. */
 import type { Knex } from 'knex';
-import { type Answer, type Refusal, refuse } from '../answer.ts';
+import type pg from 'pg';
+import { type Answer, refuse } from '../answer.ts';
 import type {
   AsOf,
   GapRow,
@@ -18,8 +19,13 @@ import type {
 import type { TaskRecord } from '../contract/records.ts';
 import type { Seconds } from '../domain/event.ts';
 import type { Filter } from '../domain/filter.ts';
+import { now } from '../runtime.ts';
 import { ask } from './ask.ts';
+import { oneTask, taskAt, taskTree, taskVersions } from './one-task.ts';
+import { snapshotsPage } from './snapshot-list.ts';
+import { statsOf, taskNamesOf } from './stats.ts';
 import { tasksPage } from './task-list.ts';
+import { oneWorker, workersPage } from './worker-list.ts';
 
 /** Part of a list. */
 export interface PageQuestion {
@@ -90,22 +96,28 @@ export interface History {
   ): Promise<Answer<SnapshotsPage>>;
 }
 
+const MAX_LIMIT = 1000;
+
 /** @param gaps those that are at least in part between two moments */
-export function createHistory(
-  db: Knex,
-  gaps: (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>,
-): Pick<History, 'tasks'> {
-  const limited = <T>(limit: number, work: () => Promise<Answer<T>>): Promise<Answer<T>> | Refusal =>
+export function createHistory(db: Knex, gaps: (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>): History {
+  const gapsAt =
+    (at: Seconds | null) =>
+    ({ taken_at }: AsOf): Promise<readonly GapRow[]> =>
+      gaps(taken_at, at ?? taken_at);
+  const page = async <T>(limit: number, work: (client: pg.Client) => Promise<Answer<T>>): Promise<Answer<T>> =>
     Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_LIMIT
-      ? work()
-      : refuse('limit', `limit ${limit} is not possible; expected a whole number from 1 to ${MAX_LIMIT}`);
+      ? ask(db, work)
+      : refuse('limit', `a limit of ${limit} is not possible; expected a whole number from 1 to ${MAX_LIMIT}`);
   return {
-    async tasks(question) {
-      return limited(question.limit, () =>
-        ask(db, (client) => tasksPage(client, question, (asOf) => gaps(asOf.taken_at, question.at ?? asOf.taken_at))),
-      );
-    },
+    tasks: (question) => page(question.limit, (client) => tasksPage(client, question, gapsAt(question.at))),
+    task: (which) => ask(db, (client) => oneTask(client, which)),
+    taskAt: (which, at) => ask(db, (client) => taskAt(client, which, at)),
+    versions: (which) => ask(db, (client) => taskVersions(client, which)),
+    tree: (which, at) => ask(db, (client) => taskTree(client, which, at, gapsAt(at))),
+    workers: (question) => page(question.limit, (client) => workersPage(client, question, gapsAt(question.at))),
+    worker: (which, at) => ask(db, (client) => oneWorker(client, which, at)),
+    taskNames: (question) => ask(db, (client) => taskNamesOf(client, question)),
+    stats: (question) => ask(db, (client) => statsOf(client, question, now(), gaps)),
+    snapshots: (question) => page(question.limit, (client) => snapshotsPage(client, question)),
   };
 }
-
-const MAX_LIMIT = 1000;

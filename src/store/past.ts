@@ -29,11 +29,7 @@ export async function pastTasks(client: pg.Client, asked: Asked, asOf: AsOf): Pr
   const held = plain(`since <= ${snapshot} and until > ${snapshot}`);
   const keyed = conjuncts.find((each) => each.kind === 'texts' && ['uuid', 'root'].includes(each.field));
   const key = keyed && indexed(keyed);
-  if (key) {
-    const parts = [await own(client, asked, key, stays), await history(client, asked, key, held)];
-    const whole = await arranged(client, order, parts.flat(), null, Number.MAX_SAFE_INTEGER);
-    return { ...cut(whole, order, limit), exactly: null };
-  }
+  if (key) return { ...cut(await pastOf(client, asked, key, snapshot), order, limit), exactly: null };
   const byTime = order.sort !== 'runtime' && order.sort !== 'name';
   const ceiling = byTime ? (await latestTime(client, snapshot)) + AHEAD : null;
   const honest = byTime ? [plain('not ahead')] : [];
@@ -171,28 +167,22 @@ function stateSets(conjuncts: readonly Conjunct[]): { ended: boolean; active: re
   return { ended: active.length < states.texts.length, active: active.length > 0 ? active : 'none' };
 }
 
-/** Versions of few tasks that still hold. */
-async function own(client: pg.Client, asked: Asked, key: Condition, stays: Condition): Promise<TaskRow[]> {
-  const filter = all([stays, asked.filter]);
-  return fetch(
-    client,
-    { table: 'task_states', columns: PAST_ROW, narrow: key, filter },
-    asked.order,
-    asked.from,
-    asked.limit + 1,
-  );
-}
-
-/** Versions of few tasks that held. */
-async function history(client: pg.Client, asked: Asked, key: Condition, held: Condition): Promise<TaskRow[]> {
-  const filter = all([held, asked.filter]);
-  return fetch(
-    client,
-    { table: 'task_history', columns: PAST_ROW, narrow: key, filter },
-    asked.order,
-    asked.from,
-    asked.limit + 1,
-  );
+/** The tasks of a condition on `task_id` or `root_id` as they were at a snapshot; one more than the limit where there are more. */
+export async function pastOf(
+  client: pg.Client,
+  { order, filter, from, limit }: Pick<Asked, 'order' | 'filter' | 'from' | 'limit'>,
+  key: Condition,
+  snapshot: number,
+): Promise<TaskRow[]> {
+  const items: TaskRow[] = [];
+  for (const [table, held] of [
+    ['task_states', `since <= ${snapshot}`],
+    ['task_history', `since <= ${snapshot} and until > ${snapshot}`],
+  ] as const) {
+    const source = { table, columns: PAST_ROW, narrow: key, filter: all([plain(held), filter]) };
+    items.push(...(await fetch(client, source, order, from, limit + 1)));
+  }
+  return arranged(client, order, items, null, limit + 1);
 }
 
 /** Rows of several sources in one order, as Postgres sees it, up to and with `last`. */
