@@ -108,7 +108,7 @@ export function openApi(version: string): OpenApi {
           },
           ...(route.query && { 400: failure('A parameter is unknown or cannot be read.') }),
           ...((route.params || (route.query && 'at' in route.query.shape)) && {
-            404: failure('There is no such thing.'),
+            404: failure('Nothing is recorded of it, or nothing so early.'),
           }),
           ...(route.query && { 503: failure('The database does not answer at the moment.') }),
           ...(path === '/readyz' && {

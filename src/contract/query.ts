@@ -69,7 +69,12 @@ export function moment(description: string) {
     ],
   };
   const expected = 'a time such as 2026-11-24T12:00:00Z, 1795521600 (epoch seconds) or -15m';
-  return parameter(expected, { description, schema, moment: true }, (given) => {
+  const told = {
+    description: `${description} ISO 8601, epoch seconds, or before now: \`-15m\`.`,
+    schema,
+    moment: true,
+  };
+  return parameter(expected, told, (given) => {
     const time = readTime(given, Number.NaN);
     return time === undefined || Number.isNaN(time) ? undefined : time;
   });

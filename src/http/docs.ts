@@ -91,13 +91,13 @@ function typeOf(schema: Schema): Html {
   }
   if (typeof additionalProperties === 'object' && additionalProperties !== null)
     return html`map of ${typeOf(additionalProperties as Schema)}`;
-  const { const: constant, minimum, maximum, format } = schema;
+  const { const: constant, minimum, maximum, format, default: unless } = schema;
   if (constant !== undefined) return html`<code>${JSON.stringify(constant)}</code>`;
   const range =
     type === 'integer' && typeof minimum === 'number' && minimum > -1e15
       ? ` from ${minimum} to ${String(maximum)}`
       : '';
-  return html`${type ?? 'anything'}${range}${typeof format === 'string' ? ` (${format})` : ''}`;
+  return html`${type ?? 'anything'}${range}${typeof format === 'string' ? ` (${format})` : ''}${unless === undefined ? '' : ` (${String(unless)})`}`;
 }
 
 function joined(parts: readonly Html[], between: string): Html {

@@ -161,7 +161,16 @@ test.each([
   ['slow', 503],
 ] as const)('a refusal because of %s is answered with %i', async (problem, status) => {
   const tasks = async (): Promise<Refusal> => refuse(problem, 'because');
-  expect(await refusal('/api/tasks', { tasks })).toMatchObject({ status, error: expect.stringContaining('because') });
+  expect(await refusal('/api/tasks?at=1', { tasks })).toMatchObject({
+    status,
+    error: expect.stringContaining('because'),
+  });
+});
+
+test.each(['tasks', 'workers'] as const)('before the first snapshot there are no %s', async (list) => {
+  const early = async (): Promise<Refusal> => refuse('unrecorded', 'nothing was recorded yet');
+  const page = api[`GET /api/${list}`].response.parse(await (await ask(`/api/${list}`, { [list]: early })).json());
+  expect(page).toMatchObject({ items: [], next: null, as_of: { snapshot: null, taken_at: NOW, position: 0 } });
 });
 
 test('a database that does not answer is told as such; other failures are not told', async () => {
