@@ -20,7 +20,7 @@ export interface TaskSources {
 }
 
 /** Events of a task that are read, explained and listed. */
-const MAX_EVENTS = 10_000;
+const MAX_EVENTS = 5000;
 
 type TaskRoute = 'GET /api/tasks' | `GET /api/tasks/{uuid}${'' | '/events' | '/versions' | '/tree'}`;
 

@@ -1,6 +1,8 @@
 /** The API of the whole program: events published to a broker, recorded, and asked for by every route. */
 
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { History, refusalIn } from '../../src/client/index.ts';
@@ -333,6 +335,12 @@ describe('after something happened', () => {
     for (const path of paths) expect([path, (await fetch(path)).status]).toEqual([path, 200]);
     const [, asked = '', told = ''] = /^\$ curl "\$API(.*)"\n(.*)$/m.exec(text) ?? [];
     expect(await (await fetch(`${running.url}/api${asked}`)).text()).toBe(told);
+  });
+
+  test('the example runs', async () => {
+    const example = new URL('../../examples/failures.mjs', import.meta.url).pathname;
+    const { stdout } = await promisify(execFile)(process.execPath, [example, running.url]);
+    expect(stdout).toBe("1 × proj.long: KeyError('k')\n");
   });
 
   test('every route was asked', () => {

@@ -13,15 +13,16 @@ test('npm pack contains what runs, and nothing else', async () => {
   const paths = files.map(({ path }) => path);
   const others = paths.filter((path) => !/^dist\/(src|migrations)\/[a-z0-9_/-]+\.(js|d\.ts|js\.map)$/.test(path));
   expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
-  for (const path of ['dist/src/cli.js', 'dist/src/index.js', 'dist/src/index.d.ts', 'dist/migrations/index.js']) {
+  for (const path of ['dist/src/cli.js', 'dist/src/index.js', 'dist/src/index.d.ts', 'dist/src/client/index.js', 'dist/migrations/index.js']) {
     expect(paths).toContain(path);
   }
 });
 
 test('the package can be imported by its name', async () => {
-  const script = `const { fold, run } = await import('celerycam'); console.log(typeof fold, typeof run)`;
+  const script = `const { fold, run } = await import('celerycam'); const { History } = await import('celerycam/client');
+    console.log(typeof fold, typeof run, typeof History)`;
   const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT });
-  expect(stdout).toBe('function function\n');
+  expect(stdout).toBe('function function function\n');
 });
 
 test('publint finds nothing', async () => {
