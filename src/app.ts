@@ -11,6 +11,7 @@ import type { Config } from './config.ts';
 import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
 import { createClusters, stateOf } from './domain/state.ts';
 import { GapRecorder } from './gaps.ts';
+import { QUESTIONS_AT_ONCE } from './http/gate.ts';
 import { listen } from './http/server.ts';
 import type { TaskSources } from './http/tasks.ts';
 import { createJournal } from './journal/postgres.ts';
@@ -41,8 +42,8 @@ export async function run(
   logDiagnostics(diagnostics, log);
 
   // The record: the journal, and the pictures of what it led to.
-  // One connection for each cluster's turn, and some for all that goes on at once.
-  const poolSize = 6 + config.brokers.length;
+  // One connection for each cluster's turn, some for all that goes on at once, and two for each question.
+  const poolSize = 6 + config.brokers.length + 2 * QUESTIONS_AT_ONCE;
   const database = await openConfigured({ ...config.database, poolSize }, stack);
   await migrateUp(database);
   const journal = createJournal(database.knex, { ...config.journal, diagnostics });

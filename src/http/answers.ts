@@ -14,6 +14,7 @@ import { readTime } from '../domain/filter-values.ts';
 import { MonitorError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type ExportFormat, exportOf, MEDIA_TYPES } from './export.ts';
+import { createGate, type Gate } from './gate.ts';
 
 /** Rows of a page where nobody says how many, and at most. */
 const PAGE = 100;
@@ -26,8 +27,8 @@ export interface Asked<Query = unknown, Params = unknown> {
   readonly limit: number;
   /** Which tasks are meant, where the route takes filters. */
   readonly filter: Filter | null;
-  /** Waits for an answer of the database; the time goes to `Server-Timing`. */
-  database<T>(work: Promise<T>): Promise<T>;
+  /** Asks the database when it is its turn; the time that it took goes to `Server-Timing`. */
+  readonly database: Gate;
 }
 
 type Output<Schema, None> = Schema extends z.ZodType ? z.output<Schema> : None;
@@ -57,18 +58,20 @@ interface Page {
 
 /** Binds the routes of the contract. */
 export function mount(app: Hono, handlers: Handlers, clock: () => Seconds, log: Pick<Logger, 'error'>): void {
+  const gate = createGate();
   for (const [name, handle] of Object.entries(handlers)) {
     const route: Route = api[name as keyof Api];
     const handler = handle as Handler;
     app.get(pathOf(name), async (context) => {
       const question = readQuestion(route, context, clock());
       if ('error' in question) return context.json(question satisfies ErrorAnswer, 400);
-      const { spent, database } = createStopwatch();
+      const { spent, database } = createStopwatch(gate);
       const asked: Asked = { ...question, database };
       const answer = await handler(asked);
       if (spent() > 0) context.header('server-timing', `db;dur=${spent().toFixed(1)}`);
       if (!answer.ok) return refused(context, answer);
       const { format } = question;
+      if (route.row) context.header('vary', 'accept');
       if (format !== 'json' && route.row) {
         const onError = (error: unknown): string => {
           log.error({ error, path: context.req.path }, 'an export was cut');
@@ -112,7 +115,7 @@ export function unlessKnown(context: Context, text: string, type: string): Respo
   context.header('etag', tag);
   context.header('cache-control', 'private, no-cache');
   const known = context.req.header('if-none-match')?.split(',') ?? [];
-  if (known.some((each) => each.trim().replace(/^W\//, '') === tag)) return context.body(null, 304);
+  if (known.some((each) => ['*', tag].includes(each.trim().replace(/^W\//, '')))) return context.body(null, 304);
   return context.body(text, 200, { 'content-type': type });
 }
 
@@ -213,16 +216,19 @@ function acceptedFormat(accept: string | undefined): 'json' | ExportFormat {
 }
 
 /** Milliseconds that were spent with the database. */
-function createStopwatch(): { readonly spent: () => number; readonly database: Asked['database'] } {
+function createStopwatch(gate: Gate): { readonly spent: () => number; readonly database: Gate } {
   let spent = 0;
   return {
     spent: () => spent,
-    async database(work) {
-      const start = performance.now();
-      return work.finally(() => {
-        spent += performance.now() - start;
-      });
-    },
+    database: (question) =>
+      gate(async () => {
+        const start = performance.now();
+        try {
+          return await question();
+        } finally {
+          spent += performance.now() - start;
+        }
+      }),
   };
 }
 

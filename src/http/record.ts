@@ -34,7 +34,7 @@ export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRou
       at === undefined ? answer(sources.clusterNow()) : clusterAt(questions, at, database),
     'GET /api/workers': async ({ query, limit, database }) => {
       const { cursor = null, cluster = null, at = null } = query;
-      const page = await database(questions.workers({ limit, cursor, cluster, at }));
+      const page = await database(() => questions.workers({ limit, cursor, cluster, at }));
       return isTooEarly(page, at) ? answer(nothingYet(clock())) : page;
     },
     'GET /api/workers/{hostname}': async ({ params, query, database }) => {
@@ -43,20 +43,21 @@ export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRou
       const { at } = query;
       const found =
         (at === undefined ? workerNow(sources, which, now) : null) ??
-        (await database(questions.worker(which, at ?? null)));
+        (await database(() => questions.worker(which, at ?? null)));
       if (!found.ok) return found;
-      return answer({ ...found.value, gaps: await database(questions.gapsBetween(at ?? now, at ?? now)) });
+      return answer({ ...found.value, gaps: await database(() => questions.gapsBetween(at ?? now, at ?? now)) });
     },
     'GET /api/task-names': ({ query, database }) =>
-      database(questions.taskNames({ ...spanOf(query, DAY, clock()), cluster: query.cluster ?? null })),
+      database(() => questions.taskNames({ ...spanOf(query, DAY, clock()), cluster: query.cluster ?? null })),
     'GET /api/stats': ({ query, database }) => {
       const { bucket = '1m', by = null, cluster = null, name = null, worker = null } = query;
       const span = spanOf(query, HOUR, clock());
-      return database(questions.stats({ ...span, bucket: BUCKETS[bucket], by, cluster, name, worker }));
+      return database(() => questions.stats({ ...span, bucket: BUCKETS[bucket], by, cluster, name, worker }));
     },
-    'GET /api/snapshots': ({ query, limit, database }) => database(questions.snapshots(listedOf(query, limit))),
-    'GET /api/gaps': ({ query, limit, database }) => database(questions.gaps(listedOf(query, limit))),
-    'GET /api/dead-letters': ({ query, limit, database }) => database(questions.deadLetters(listedOf(query, limit))),
+    'GET /api/snapshots': ({ query, limit, database }) => database(() => questions.snapshots(listedOf(query, limit))),
+    'GET /api/gaps': ({ query, limit, database }) => database(() => questions.gaps(listedOf(query, limit))),
+    'GET /api/dead-letters': ({ query, limit, database }) =>
+      database(() => questions.deadLetters(listedOf(query, limit))),
   };
 }
 
@@ -101,7 +102,7 @@ function workerNow(
 }
 
 async function clusterAt(questions: Questions, at: Seconds, database: Asked['database']): Promise<Answer<ClusterThen>> {
-  const page = await database(questions.snapshots({ from: null, to: at, limit: 1, cursor: null }));
+  const page = await database(() => questions.snapshots({ from: null, to: at, limit: 1, cursor: null }));
   if (!page.ok) return page;
   const [last] = page.value.items;
   if (!last) return refuse('unrecorded', `nothing was recorded at or before ${new Date(at * 1000).toISOString()}`);
@@ -109,7 +110,7 @@ async function clusterAt(questions: Questions, at: Seconds, database: Asked['dat
   const clusters = Object.entries(last.clusters).map(([cluster, summary]) => ({ cluster, ...summary }));
   return answer({
     as_of: { snapshot, taken_at, position },
-    gaps: await database(questions.gapsBetween(at, at)),
+    gaps: await database(() => questions.gapsBetween(at, at)),
     workers: sum(clusters.map(({ workers }): Counts => workers)),
     tasks: sum(clusters.map(({ tasks }): Counts => tasks)),
     clusters,

@@ -30,19 +30,19 @@ export function taskHandlers(sources: TaskSources): Pick<Handlers, TaskRoute> {
     'GET /api/tasks': async ({ query, filter, limit, database }) => {
       const { cursor = null, at = null, sort = 'received', order } = query;
       const asked = { filter, limit, cursor, at, sort, descending: order !== 'asc' };
-      const page = await database(questions.tasks(asked));
+      const page = await database(() => questions.tasks(asked));
       return isTooEarly(page, at) ? answer({ ...nothingYet(sources.clock()), searched_to: null }) : page;
     },
     'GET /api/tasks/{uuid}': async ({ params, query, database }) => {
       const which = { id: params.uuid, cluster: query.cluster ?? null };
       const { at } = query;
       if (at === undefined) return taskNow(sources, which, database);
-      const found = await database(questions.taskAt(which, at));
-      return found.ok ? answer({ ...found.value, gaps: await database(questions.gapsBetween(at, at)) }) : found;
+      const found = await database(() => questions.taskAt(which, at));
+      return found.ok ? answer({ ...found.value, gaps: await database(() => questions.gapsBetween(at, at)) }) : found;
     },
     'GET /api/tasks/{uuid}/events': async ({ params, query, limit, database }) => {
       const cluster = query.cluster ?? null;
-      const entries = await database(questions.eventsOf(cluster, params.uuid, MAX_EVENTS + 1));
+      const entries = await database(() => questions.eventsOf(cluster, params.uuid, MAX_EVENTS + 1));
       if (entries.length === 0) {
         const where = cluster === null ? '' : ` of cluster ${cluster}`;
         return refuse('unknown', `no event of a task ${params.uuid}${where} is recorded`);
@@ -50,12 +50,12 @@ export function taskHandlers(sources: TaskSources): Pick<Handlers, TaskRoute> {
       return eventsPage(sources, params.uuid, entries, { limit, cursor: query.cursor ?? null }, database);
     },
     'GET /api/tasks/{uuid}/versions': async ({ params, query, database }) => {
-      const found = await database(questions.versions({ id: params.uuid, cluster: query.cluster ?? null }));
+      const found = await database(() => questions.versions({ id: params.uuid, cluster: query.cluster ?? null }));
       return found.ok ? answer({ items: [...found.value.items] }) : found;
     },
     'GET /api/tasks/{uuid}/tree': async ({ params, query, database }) => {
       const which = { id: params.uuid, cluster: query.cluster ?? null };
-      const found = await database(questions.tree(which, query.at ?? null));
+      const found = await database(() => questions.tree(which, query.at ?? null));
       return found.ok ? answer(withEdges(found.value)) : found;
     },
   };
@@ -76,12 +76,12 @@ async function taskNow(
       return task ? [{ state, task }] : [];
     })
     .sort((a, b) => (b.task.timestamp ?? 0) - (a.task.timestamp ?? 0));
-  // The position goes with the record: nothing is folded before the answer to `gapsBetween`.
+  // Record and position are read together, before anything is waited for.
   const as_of = { snapshot: null, taken_at: now, position: clusters.position };
   const record = latest && toTaskRecord(latest.state, latest.task, now);
-  const found = record ? null : await database(questions.task(which));
+  const found = record ? null : await database(() => questions.task(which));
   if (found && !found.ok) return found;
-  const gaps = await database(questions.gapsBetween(now, now));
+  const gaps = await database(() => questions.gapsBetween(now, now));
   return answer(record ? { task: record, as_of, gaps } : { ...(found as Exclude<typeof found, null>).value, gaps });
 }
 
@@ -99,7 +99,7 @@ async function eventsPage(
   const cut = entries.length > MAX_EVENTS;
   const read = entries.slice(0, MAX_EVENTS);
   const now = clock();
-  const gaps = await database(questions.gapsBetween(read[0]?.local_received ?? now, now));
+  const gaps = await database(() => questions.gapsBetween(read[0]?.local_received ?? now, now));
   const explanations = [...new Set(read.map((entry) => entry.cluster))].map((cluster) => {
     const own = read.filter((entry) => entry.cluster === cluster);
     const workers = workersOf(clusters.byName.get(cluster), now);

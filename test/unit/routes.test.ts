@@ -7,6 +7,7 @@ import type { JournalEntry } from '../../src/domain/event.ts';
 import { createClusters, fold } from '../../src/domain/state.ts';
 import { MonitorError } from '../../src/errors.ts';
 import { pathOf } from '../../src/http/answers.ts';
+import { createGate } from '../../src/http/gate.ts';
 import type { Questions } from '../../src/http/questions.ts';
 import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
 import { Activity } from '../../src/live/activity.ts';
@@ -181,6 +182,29 @@ test('a database that does not answer is told as such; other failures are not to
     status: 500,
     error: 'this request failed; the log of celerycam says why',
   });
+});
+
+test('three questions at a time reach the database, in order; who would wait for too long is told', async () => {
+  const gate = createGate(3, 2);
+  const running: number[] = [];
+  const releases = new Map<number, () => void>();
+  const asked = [1, 2, 3, 4, 5].map((n) =>
+    gate(async () => {
+      running.push(n);
+      await new Promise<void>((resolve) => releases.set(n, resolve));
+      if (n === 2) throw new Error('it fails');
+      return n;
+    }),
+  );
+  const failed = asked[1]?.catch(() => 'failed');
+  expect(running).toEqual([1, 2, 3]);
+  await expect(gate(async () => 6)).rejects.toMatchObject({ code: 'API_BUSY', retry: true });
+  for (const n of [2, 1, 3, 4, 5]) {
+    releases.get(n)?.();
+    await asked[n - 1]?.catch(() => {});
+  }
+  expect([running, await failed]).toEqual([[1, 2, 3, 4, 5], 'failed']);
+  expect(await gate(async () => 7)).toBe(7);
 });
 
 test('the time that the database took is told where it was asked', async () => {
