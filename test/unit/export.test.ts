@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { refuse } from '../../src/answer.ts';
 import { createDiagnostics } from '../../src/diagnostics.ts';
@@ -37,6 +38,37 @@ test.each([
   [[1, 'a'], '"[1,""a""]"'],
   [{ a: 1 }, '"{""a"":1}"'],
 ])('a CSV field of %j is %j', (value, field) => expect(csvField(value)).toBe(field));
+
+/** RFC 4180, as a spreadsheet reads it. */
+function readCsv(text: string): string[][] {
+  const rows: string[][] = [];
+  let row: string[] = [];
+  for (const [, quoted, plain = '', end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/g)) {
+    row.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    if (end === ',') continue;
+    rows.push(row);
+    row = [];
+  }
+  return rows;
+}
+
+test('any text is read back from CSV as it was, but for the quote before what may be a formula', async () => {
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[=+@",\r\n\t'-]{0,5}$/));
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(text, text)), async (rows) => {
+      const stream = exportOf({
+        ...{ format: 'csv', columns: ['a', 'b'], onError: String, cut() {} },
+        pages: (async function* () {
+          yield rows.map(([a, b]) => ({ a, b }));
+        })(),
+      });
+      const [head, ...read] = readCsv(await new Response(stream as globalThis.ReadableStream).text());
+      expect(head).toEqual(['a', 'b']);
+      const shown = (value: string) => (/^[=+\-@\t\r]/.test(value) ? `'${value}` : value).toWellFormed();
+      expect(read).toEqual(rows.map((row) => row.map(shown)));
+    }),
+  );
+});
 
 /** Three pages, after which it goes on only where there is more. */
 const pages: Questions['tasks'] = async ({ cursor, limit }) => {

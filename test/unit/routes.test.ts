@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { answer, type Refusal, refuse } from '../../src/answer.ts';
 import { errorAnswer } from '../../src/contract/api.ts';
@@ -278,4 +279,37 @@ describe('one task', () => {
     const shown = response.parse(await (await ask('/api/tasks/a/tree', { tree })).json());
     expect(shown).toMatchObject({ edges: [{ parent: 'r', child: 'a' }], missing: ['gone'] });
   });
+});
+
+test('whatever is asked, the answer is JSON of the contract and never a failure of ours', async () => {
+  const routes = createRoutes(sources());
+  const names = [...new Set(ROUTES.flatMap(([, { query }]) => Object.keys(query?.shape ?? {})))];
+  const name = fc.oneof(
+    fc.constantFrom(...names, 'q', 'state', 'received_from', 'runtime'),
+    fc.string({ unit: 'binary' }),
+  );
+  const value = fc.oneof(
+    fc.constantFrom('1', '', '-1', 'name', '1e999', 'state:(', '-15m', '9'.repeat(40)),
+    fc.string({ unit: 'binary' }),
+  );
+  const asked = fc.record({
+    route: fc.constantFrom(...ROUTES),
+    part: fc.string({ unit: 'binary', minLength: 1 }).filter((text) => text.isWellFormed() && !/^\.\.?$/.test(text)),
+    query: fc.array(fc.tuple(name, value), { maxLength: 4 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(asked, async ({ route: [path, route], part, query }) => {
+      const url = path.slice(4).replace(/\{\w+\}/, () => encodeURIComponent(part));
+      const given = new URLSearchParams(
+        query.map(([key, text]): [string, string] => [key.toWellFormed(), text.toWellFormed()]),
+      );
+      const response = await routes.request(`${url}?${given}`);
+      const text = await response.text();
+      expect([200, 400, 404]).toContain(response.status);
+      if (response.status !== 200) errorAnswer.parse(JSON.parse(text));
+      else if (String(response.headers.get('content-type')) === 'application/json')
+        route.response.parse(JSON.parse(text));
+    }),
+    { numRuns: 500 },
+  );
 });
