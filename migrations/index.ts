@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import * as journal from './001_journal.ts';
 import * as snapshots from './002_snapshots.ts';
+import * as questions from './003_questions.ts';
 import * as metrics from './005_metrics.ts';
 
 export interface Migration {
@@ -10,4 +11,4 @@ export interface Migration {
   readonly down: (knex: Knex) => Promise<void>;
 }
 
-export const MIGRATIONS: readonly Migration[] = [journal, snapshots, metrics];
+export const MIGRATIONS: readonly Migration[] = [journal, snapshots, questions, metrics];

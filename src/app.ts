@@ -12,12 +12,15 @@ import type { Config } from './config.ts';
 import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
 import { createClusters, stateOf } from './domain/state.ts';
 import { GapRecorder } from './gaps.ts';
+import { QUESTIONS_AT_ONCE } from './http/gate.ts';
 import { listen } from './http/server.ts';
+import type { TaskSources } from './http/tasks.ts';
 import { createJournal } from './journal/postgres.ts';
 import { Activity } from './live/activity.ts';
 import { HUB_DEFAULTS, Hub } from './live/hub.ts';
 import { type Logger, logDiagnostics } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
+import { createQuestions } from './questions.ts';
 import { createReceivers, watchQueues } from './receivers.ts';
 import { Recorder } from './recorder.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
@@ -41,8 +44,8 @@ export async function run(
   logDiagnostics(diagnostics, log);
 
   // The record: the journal, and the pictures of what it led to.
-  // One connection for each cluster's turn, and some for all that goes on at once.
-  const poolSize = 6 + config.brokers.length;
+  // One connection for each cluster's turn, some for all that goes on at once, and two for each question.
+  const poolSize = 6 + config.brokers.length + 2 * QUESTIONS_AT_ONCE;
   const database = await openConfigured({ ...config.database, poolSize }, stack);
   await migrateUp(database);
   const journal = createJournal(database.knex, { ...config.journal, diagnostics });
@@ -75,7 +78,8 @@ export async function run(
   const queueLengths = (): readonly QueueLength[] => watches.flatMap(({ lengths }) => lengths);
   const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
   await metrics.countGaps();
-  const sources = { ...about, metrics, log };
+  const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
+  const sources = { ...about, questions: createQuestions(database.knex), recall, metrics, log };
   const server = stack.use(await listen(sources, hub, config.http));
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 

@@ -13,6 +13,9 @@ const CODES = {
   DATABASE_OUTDATED: { retry: false, means: 'the database schema is newer or older than this program' },
   EMBEDDED_POSTGRES: { retry: false, means: 'the embedded Postgres could not be started' },
   TASK_UNKNOWN: { retry: false, means: 'nothing is recorded of the task that was asked for' },
+  QUESTION_REFUSED: { retry: false, means: 'the API did not answer a question as it was put; the message says why' },
+  API_BUSY: { retry: true, means: 'more is asked of the API than the database can answer' },
+  API_UNREACHABLE: { retry: true, means: 'celerycam did not answer, or not as it should' },
   LISTEN_FAILED: { retry: false, means: 'the HTTP server could not listen on its address' },
 } as const;
 

@@ -1,4 +1,4 @@
-/** The HTTP routes that clients may rely on, each with the shape of its answer. Times are epoch seconds. */
+/** What celerycam says of itself and of the clusters that it watches, now. Times are epoch seconds. The routes: `routes.ts`. */
 import { z } from 'zod';
 
 const counts = z.record(z.string(), z.number().int());
@@ -95,15 +95,20 @@ export const clusterAnswer = z.strictObject({
 
 export const readyAnswer = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
 
-export const errorAnswer = z.strictObject({ error: z.string() });
-
-export const api = {
-  'GET /api/cluster': { response: clusterAnswer },
-  'GET /healthz': { response: z.strictObject({ ok: z.literal(true) }) },
-  'GET /readyz': { response: readyAnswer },
-} as const;
+/** Why a question was not answered. */
+export const errorAnswer = z.strictObject({
+  /** One sentence for a person: what was wrong and what was expected. */
+  error: z.string(),
+  /** The parameter that was wrong. */
+  parameter: z.string().optional(),
+  /** Where in its value, in code units from 0. */
+  at: z.number().int().optional(),
+  /** Completes the sentence "expected …". */
+  expected: z.string().optional(),
+});
 
 export type CaptureRecord = z.output<typeof captureRecord>;
 export type ReceiverRecord = z.output<typeof receiverRecord>;
 export type ClusterAnswer = z.output<typeof clusterAnswer>;
 export type ReadyAnswer = z.output<typeof readyAnswer>;
+export type ErrorAnswer = z.output<typeof errorAnswer>;

@@ -10,7 +10,7 @@ import { skewOf, type Worker } from '../domain/worker.ts';
 /** Epoch seconds, or a length of time in seconds. */
 const seconds = z.number().nullable();
 const text = z.string().nullable();
-const json: z.ZodType<Json> = z.json();
+export const json: z.ZodType<Json> = z.json();
 const extra = z.record(z.string(), json).nullable();
 
 /** One run of a task: an attempt, a redelivery or a re-run. */

@@ -36,7 +36,7 @@ export interface Explanation {
 /** What else is known, of the same cluster. */
 export interface Circumstances {
   /** Intervals in which events may have been missed. */
-  readonly gaps?: readonly Pick<Gap, 'cause' | 'started_at' | 'ended_at'>[];
+  readonly gaps?: readonly (Pick<Gap, 'started_at' | 'ended_at'> & { readonly cause: string })[];
   /** What is thought of the workers, by node name: `OFFLINE (lost)`. */
   readonly workers?: ReadonlyMap<string, string>;
 }

@@ -1,39 +1,42 @@
-/** The HTTP API: routes of `contract/api.ts` bound to the state. Every answer, errors too, is JSON. */
+/** The HTTP API: routes of `contract/routes.ts` bound to the state. Every answer, errors too, is JSON. */
 import { Hono } from 'hono';
 import type { ReceiverStatus } from '../broker/receiver.ts';
 import type { CaptureRecord, ClusterAnswer, ReadyAnswer, ReceiverRecord } from '../contract/api.ts';
 import { capturedBy } from '../domain/audit.ts';
 import type { Seconds } from '../domain/event.ts';
 import { livenessOf, orphanOf } from '../domain/liveness.ts';
-import type { Clusters, State } from '../domain/state.ts';
+import type { State } from '../domain/state.ts';
 import type { Activity } from '../live/activity.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { mount, publicReason } from './answers.ts';
+import { type Counts, sum } from './counts.ts';
+import { mountDocuments } from './documents.ts';
 import { metricsHandler } from './metrics.ts';
+import { recordHandlers } from './record.ts';
+import { type TaskSources, taskHandlers } from './tasks.ts';
 
 /** What the routes answer from. */
-export interface ApiSources {
+export interface ApiSources extends TaskSources {
   readonly version: string;
   readonly simulated: boolean;
-  readonly clusters: Clusters;
   readonly activity: Activity;
   readonly receivers: () => readonly ReceiverStatus[];
   readonly metrics: Pick<Metrics, 'render'>;
-  readonly clock: () => Seconds;
   readonly log: Logger;
 }
-
-type Counts = Record<string, number>;
 
 export function createRoutes(sources: ApiSources): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
     await next();
-    context.header('cache-control', 'no-store');
+    if (!context.res.headers.has('etag')) context.header('cache-control', 'no-store');
     context.header('x-content-type-options', 'nosniff');
   });
   app.get('/', (context) => context.html(overview(clusterAnswer(sources))));
-  app.get('/api/cluster', (context) => context.json(clusterAnswer(sources)));
+  const clusterNow = (): ClusterAnswer => clusterAnswer(sources);
+  mount(app, { ...recordHandlers({ ...sources, clusterNow }), ...taskHandlers(sources) }, sources.clock, sources.log);
+  mountDocuments(app, sources.version);
   app.get('/metrics', metricsHandler(sources.metrics));
   app.get('/healthz', (context) => context.json({ ok: true }));
   app.get('/readyz', (context) => {
@@ -43,7 +46,10 @@ export function createRoutes(sources: ApiSources): Hono {
   app.notFound((context) => context.json({ error: `there is nothing at ${context.req.path}` }, 404));
   app.onError((error, context) => {
     sources.log.error({ error, path: context.req.path }, 'request failed');
-    return context.json({ error: 'this request failed; the log of celerycam says why' }, 500);
+    const reason = publicReason(error);
+    return reason === null
+      ? context.json({ error: 'this request failed; the log of celerycam says why' }, 500)
+      : context.json({ error: reason }, 503);
   });
   return app;
 }
@@ -97,7 +103,7 @@ function toReceiverRecord({ lastDelivery, existed: _, ...status }: ReceiverStatu
 }
 
 function workersByStatus(state: State, now: Seconds): Counts {
-  const counts: Counts = { ONLINE: 0, SUSPECT: 0, OFFLINE: 0 };
+  const counts: Record<string, number> = { ONLINE: 0, SUSPECT: 0, OFFLINE: 0 };
   for (const worker of state.workers.values()) {
     const { status } = livenessOf(worker, state, now);
     counts[status] = (counts[status] ?? 0) + 1;
@@ -127,14 +133,6 @@ function captureOf(states: readonly State[]): CaptureRecord {
     }
   }
   return { captured, lost, completeness: captured + lost === 0 ? null : captured / (captured + lost) };
-}
-
-function sum(all: readonly Counts[]): Counts {
-  const total = new Map<string, number>();
-  for (const counts of all) {
-    for (const [name, n] of Object.entries(counts)) total.set(name, (total.get(name) ?? 0) + n);
-  }
-  return Object.fromEntries(total);
 }
 
 /** A page for people until there is a dashboard: what is going on now, and where to read more. */

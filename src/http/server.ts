@@ -26,9 +26,9 @@ const MAX_FRAME = 64 << 10;
 export async function listen(sources: ApiSources, hub: Hub, { host, port }: ServerOptions): Promise<Server> {
   const routes = createRoutes(sources);
   const server = createAdaptorServer({
-    fetch: (request: Request) => {
+    fetch: (request: Request, bindings: unknown) => {
       const refusal = refuses(host, request.headers.get('host'), null);
-      return refusal ? Response.json({ error: refusal }, { status: 403 }) : routes.fetch(request);
+      return refusal ? Response.json({ error: refusal }, { status: 403 }) : routes.fetch(request, bindings as object);
     },
   }) as HttpServer;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME, perMessageDeflate: false });

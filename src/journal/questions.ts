@@ -5,13 +5,22 @@ import type { Gap } from '../domain/gap.ts';
 import { databaseError } from '../postgres.ts';
 import { storableText } from '../postgres-text.ts';
 
-/** All recorded events of a task, in order; of every cluster where none is named. @throws MonitorError */
-export async function eventsOf(db: Knex, cluster: string | null, uuid: string): Promise<JournalEntry[]> {
+/**
+ * All recorded events of a task, in order; of every cluster where none is named.
+ * @param limit read so many at most, the first ones; null: all @throws MonitorError
+ */
+export async function eventsOf(
+  db: Knex,
+  cluster: string | null,
+  uuid: string,
+  limit: number | null = null,
+): Promise<JournalEntry[]> {
   try {
-    const rows: readonly Row[] = await db('events')
+    const query: Knex.QueryBuilder<object, Row[]> = db('events')
       .select('position', 'cluster', 'local_received', 'body')
       .where({ uuid: storableText(uuid), ...(cluster === null ? {} : { cluster }) })
       .orderBy('position');
+    const rows = await (limit === null ? query : query.limit(limit));
     return rows.map(({ position, cluster, local_received, body }) => ({
       ...{ position: Number(position), cluster, local_received },
       event: JSON.parse(body) as JournalEntry['event'],

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Seconds } from '../domain/event.ts';
 import { transaction } from '../postgres.ts';
 import { isoTime } from '../postgres-text.ts';
+import { KEEP_FIGURES, KEEP_MINUTES } from './figures.ts';
 import { TASK_VERSION, WORKER_VERSION } from './rows.ts';
 
 /** How long rows live, in seconds; null: for ever. */
@@ -46,6 +47,12 @@ export async function cleanup(db: Knex, expiry: Expiry, time: Seconds, signal?: 
   ];
   for (const [age, states] of sets) if (age !== null) tasks += await inChunks(expireTasks(states, time - age));
   const workers = expiry.retireWorkers === null ? [] : await retireWorkers(db, time - expiry.retireWorkers);
+  for (const [resolution, age] of [
+    [60, KEEP_MINUTES],
+    [3600, KEEP_FIGURES],
+    [86_400, KEEP_FIGURES],
+  ] as const)
+    await inChunks(expireFigures(resolution, time - age));
   if (expiry.historyRetention === null) return { tasks, workers, history: 0, snapshots: 0 };
   const limit = isoTime(time - expiry.historyRetention);
   const snapshots = await inChunks(
@@ -78,9 +85,14 @@ function expireTasks(states: string, limit: Seconds): string {
   return retire(
     'task_states',
     'task_id',
-    TASK_VERSION,
+    [...TASK_VERSION, 'ahead'],
     `select ctid from task_states where ${states} and ages_from <= ${limit} order by ages_from limit ${CHUNK}`,
   );
+}
+
+function expireFigures(resolution: number, limit: Seconds): string {
+  return `delete from task_figures where ctid = any(array(select ctid from task_figures
+    where resolution = ${resolution} and kind in ('all', 'name', 'worker') and start < ${Math.floor(limit)} limit ${CHUNK}))`;
 }
 
 /** Deletes the rows that `which` selects and keeps their last version as history: it holds up to and with the latest snapshot. */

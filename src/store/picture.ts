@@ -10,7 +10,8 @@ import type { Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
 import { BY_KEY, CopyLines, copyIn, transaction } from '../postgres.ts';
 import { copyNumber, copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
-import { TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
+import { addFigures } from './figures.ts';
+import { AHEAD, TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
 
 /** What a snapshot says of a cluster besides its rows. */
 export type ClusterSummary = {
@@ -89,8 +90,9 @@ export class Picture {
       await client.query(`select pg_advisory_xact_lock(hashtext('celerycam camera'), hashtext(current_schema()))`);
       const id = await this.#insertSnapshot(client);
       if (id === null) return null;
-      if (this.workers > 0) await merge(client, WORKERS, this.#workers.chunks(), id, true);
-      if (this.tasks > 0) await merge(client, TASKS, this.#tasks.chunks(), id, this.#marked);
+      const snapshot = { id, takenAt: this.takenAt };
+      if (this.workers > 0) await merge(client, WORKERS, this.#workers.chunks(), snapshot, true);
+      if (this.tasks > 0) await merge(client, TASKS, this.#tasks.chunks(), snapshot, this.#marked);
       if (this.#hasNames) await addNames(client, this.#names.chunks());
       if (this.#hasSeries) await putSeries(client, this.#series.chunks());
       return id;
@@ -120,6 +122,10 @@ interface Versioned {
   /** `cluster` and the key first. */
   readonly columns: readonly string[];
   readonly version: readonly string[];
+  /** Those of the version that are times: one that is ahead of the snapshot marks the version. */
+  readonly times: readonly string[];
+  /** They are added up, too. */
+  readonly figures: boolean;
 }
 
 const TASKS: Versioned = {
@@ -128,6 +134,8 @@ const TASKS: Versioned = {
   key: 'task_id',
   columns: TASK_COLUMNS,
   version: TASK_VERSION,
+  times: ['received', 'started', '"timestamp"'],
+  figures: true,
 };
 
 const WORKERS: Versioned = {
@@ -136,19 +144,25 @@ const WORKERS: Versioned = {
   key: 'hostname',
   columns: WORKER_COLUMNS,
   version: WORKER_VERSION,
+  times: [],
+  figures: false,
 };
 
 /** Puts rows over those of the same key; a version that they replace goes to history. A handful of statements for any number. */
 async function merge(
   client: pg.Client,
-  { states, history, key, columns, version }: Versioned,
+  { states, history, key, columns, version, times, figures }: Versioned,
   lines: Iterable<Buffer>,
-  snapshot: number,
+  { id, takenAt }: { readonly id: number; readonly takenAt: Seconds },
   mayRepeat: boolean,
 ): Promise<void> {
   const staging = `new_${states}`;
   const list = columns.join(', ');
   const updates = columns.slice(2).map((column) => `${column} = excluded.${column}`);
+  // Of the version: set with `since`, and kept with it.
+  const kept = times.length > 0 ? ['since', 'ahead'] : ['since'];
+  const since =
+    times.length > 0 ? [`${id}`, `coalesce(greatest(${times.join(', ')}) > ${takenAt + AHEAD}, false)`] : [`${id}`];
   const versionOf = (table: string): string => version.map((column) => `${table}.${column}`).join(', ');
   await client.query(
     `create temp table if not exists ${staging} on commit delete rows as select ${list} from ${states} with no data`,
@@ -158,16 +172,21 @@ async function merge(
     await client.query(`delete from ${staging} a using ${staging} b
       where a.cluster = b.cluster and a.${key} = b.${key} and a.ctid < b.ctid`);
   }
+  const changed = (before: string, after: string): string =>
+    `(${versionOf(before)}) is distinct from (${versionOf(after)})`;
   await client.query(`
-    insert into ${history} (cluster, ${key}, since, until, ${version.join(', ')})
-    select o.cluster, o.${key}, o.since, ${snapshot}, ${versionOf('o')}
+    insert into ${history} (cluster, ${key}, until, ${[...kept, ...version].join(', ')})
+    select o.cluster, o.${key}, ${id}, ${kept.map((column) => `o.${column}`).join(', ')}, ${versionOf('o')}
       from ${states} o join ${staging} n on n.cluster = o.cluster and n.${key} = o.${key}
-      where (${versionOf('o')}) is distinct from (${versionOf('n')})`);
+      where ${changed('o', 'n')}`);
+  if (figures) await client.query(addFigures(staging, takenAt));
+  const keep = kept.map(
+    (column) =>
+      `${column} = case when ${changed(states, 'excluded')} then excluded.${column} else ${states}.${column} end`,
+  );
   await client.query(`
-    insert into ${states} (${list}, since) select ${list}, ${snapshot} from ${staging}
-    on conflict (cluster, ${key}) do update set ${updates.join(', ')},
-      since = case when (${versionOf(states)}) is distinct from (${versionOf('excluded')})
-        then excluded.since else ${states}.since end`);
+    insert into ${states} (${list}, ${kept.join(', ')}) select ${list}, ${since.join(', ')} from ${staging}
+    on conflict (cluster, ${key}) do update set ${[...updates, ...keep].join(', ')}`);
 }
 
 async function addNames(client: pg.Client, lines: Iterable<Buffer>): Promise<void> {

@@ -133,4 +133,4 @@ export async function loadTasks(db: Knex, cluster: string, uuids: readonly strin
 }
 
 /** Values as Postgres writes them, which is how `toTask` reads them. */
-const AS_TEXT = { getTypeParser: () => String };
+export const AS_TEXT = { getTypeParser: () => String };

@@ -21,6 +21,9 @@ export const TASK_VERSION = [
   ...['root_id', 'parent_id'],
 ];
 
+/** A time that is later by more than this than the snapshot that first had it comes from a clock that is ahead, seconds. */
+export const AHEAD: Seconds = 5;
+
 export const WORKER_COLUMNS = [
   ...['cluster', 'hostname', 'status', 'last_heartbeat', 'pid', 'freq', 'heartbeats', 'clock', 'active', 'processed'],
   ...['loadavg', 'sw_ident', 'sw_ver', 'sw_sys', 'extra', 'reason', 'incarnation'],
@@ -34,23 +37,28 @@ export const WORKER_VERSION = [
 /** A task as a line for COPY. @param takenAt when the shutter was released */
 export function taskLine(cluster: string, task: Task, takenAt: Seconds, orphaned: Orphaned | null = null): string {
   const t = task;
-  return `${copyText(cluster)}\t${copyText(storableKey(t.uuid))}\t${copyText(t.state)}\t${copyText(t.name)}\t${copyText(
+  return `${copyText(cluster)}\t${copyText(storableKey(t.uuid))}\t${copyKey(t.state)}\t${copyKey(t.name)}\t${copyText(
     t.args,
   )}\t${copyText(t.kwargs)}\t${copyIso(t.eta)}\t${copyIso(t.expires)}\t${copyText(t.result)}\t${copyText(
     t.exception,
-  )}\t${copyText(t.traceback)}\t${copyNumber(t.runtime)}\t${copyNumber(t.retries)}\t${copyText(t.worker)}\t${copyNumber(
+  )}\t${copyText(t.traceback)}\t${copyNumber(t.runtime)}\t${copyNumber(t.retries)}\t${copyKey(t.worker)}\t${copyNumber(
     t.timestamp,
   )}\t${copyNumber(t.sent)}\t${copyNumber(t.received)}\t${copyNumber(t.started)}\t${copyNumber(
     t.succeeded,
   )}\t${copyNumber(t.failed)}\t${copyNumber(t.retried)}\t${copyNumber(t.revoked)}\t${copyNumber(
     t.rejected,
-  )}\t${copyNumber(t.clock)}\t${copyText(t.exchange)}\t${copyText(t.routing_key)}\t${copyText(t.root_id)}\t${copyText(
+  )}\t${copyNumber(t.clock)}\t${copyText(t.exchange)}\t${copyText(t.routing_key)}\t${copyKey(t.root_id)}\t${copyKey(
     t.parent_id,
   )}\t${copyText(t.client)}\t${copyJson(t.children && [...t.children])}\t${copyText(t.eta)}\t${copyText(
     t.expires,
   )}\t${copyJson(t.extra)}\t${copyRuns(t)}\t${copyNumber(orphaned?.at ?? null)}\t${copyText(
     orphaned?.reason ?? null,
   )}\t${hasEnded(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
+}
+
+/** A text of which there is an index. */
+function copyKey(text: string | null): string {
+  return text === null ? '\\N' : copyText(storableKey(text));
 }
 
 /** The columns `runs`, null where the other columns tell the only one, and `life`. */

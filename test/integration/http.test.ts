@@ -10,6 +10,7 @@ import { listen, type Server } from '../../src/http/server.ts';
 import { Activity } from '../../src/live/activity.ts';
 import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
 import { now } from '../../src/runtime.ts';
+import { createRecord } from '../support/questions.ts';
 
 async function start(host = '127.0.0.1', port = 0): Promise<Server> {
   const clusters = createClusters({ maxTasks: 10, maxWorkers: 10 });
@@ -17,7 +18,8 @@ async function start(host = '127.0.0.1', port = 0): Promise<Server> {
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const activity = new Activity(createDiagnostics(), now);
   const metrics = { render: () => '' };
-  const sources = { version: '1', simulated: false, clusters, activity, receivers: () => [], metrics, clock: now, log };
+  const answers = { clusters, questions: createRecord(), recall: () => undefined, metrics, clock: now };
+  const sources = { version: '1', simulated: false, activity, receivers: () => [], log, ...answers };
   return listen(sources, hub, { host, port });
 }
 

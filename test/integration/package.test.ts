@@ -35,7 +35,13 @@ test('npm pack contains what runs, and nothing else', () => {
   const paths = packed.files.map(({ path }) => path);
   const others = paths.filter((path) => !/^dist\/(src|migrations)\/[a-z0-9_/-]+\.(js|d\.ts|js\.map)$/.test(path));
   expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
-  for (const path of ['dist/src/cli.js', 'dist/src/index.js', 'dist/src/index.d.ts', 'dist/migrations/index.js']) {
+  for (const path of [
+    'dist/src/cli.js',
+    'dist/src/index.js',
+    'dist/src/index.d.ts',
+    'dist/src/client/index.js',
+    'dist/migrations/index.js',
+  ]) {
     expect(paths).toContain(path);
   }
 });

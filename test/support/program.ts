@@ -1,7 +1,7 @@
 /** The built program as a process of its own: started, killed, stopped, and known by the lines that it logs. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -139,6 +139,11 @@ export class Program implements AsyncDisposable {
   memory(which: 'VmRSS' | 'VmHWM'): number {
     const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
     return Number(new RegExp(`${which}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
+  }
+
+  /** `VmHWM` begins anew, at what is resident now. */
+  forgetPeak(): void {
+    writeFileSync(`/proc/${this.#process.pid}/clear_refs`, '5');
   }
 
   /** SIGKILL. */

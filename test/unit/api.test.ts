@@ -5,6 +5,7 @@ import { createDiagnostics, type Diagnostics } from '../../src/diagnostics.ts';
 import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
 import { Activity } from '../../src/live/activity.ts';
+import { createRecord } from '../support/questions.ts';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const receiver: ReceiverStatus = {
@@ -39,7 +40,8 @@ beforeEach(() => {
 const metrics = { render: () => 'up 1\n' };
 
 function ask(path: string, change: Partial<ApiSources> = {}): Promise<Response> {
-  const sources = { version: '1', simulated: false, clusters, activity, metrics, clock: () => now, log: silent };
+  const answers = { clusters, questions: createRecord(), recall: () => undefined, metrics, clock: () => now };
+  const sources = { version: '1', simulated: false, activity, log: silent, ...answers };
   return Promise.resolve(createRoutes({ ...sources, receivers: () => receivers, ...change }).request(path));
 }
 

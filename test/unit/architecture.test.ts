@@ -3,7 +3,7 @@ import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
 
 /** Which rooms a room may import. `root` are the files directly in src/; `type:` allows only `import type`. */
-const SMALL = ['root', 'contract', 'domain'];
+const SMALL = ['root', 'errors', 'contract', 'domain'];
 const ADAPTERS = ['broker', 'journal', 'store'];
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   domain: [],
@@ -16,14 +16,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   metrics: [...SMALL, 'live', ...ADAPTERS.map((room) => `type:${room}`)],
   http: [...SMALL, 'live', 'metrics', ...ADAPTERS.map((room) => `type:${room}`)],
   library: [...SMALL, 'broker'],
+  // Runs in browsers: of the contract it takes types only, which pull in no package.
+  client: ['errors', 'type:contract', 'type:domain'],
   commands: [...SMALL, ...ADAPTERS, 'camera', 'live', 'metrics', 'http', 'app'],
   app: [...SMALL, ...ADAPTERS, 'camera', 'live', 'metrics', 'http'],
   cli: [...SMALL, 'commands', 'app'],
   index: [...SMALL, ...ADAPTERS, 'library', 'app'],
-  root: ['root', 'domain'],
+  root: ['root', 'errors', 'domain'],
+  errors: [],
 };
+/** `ws` only where there is no WebSocket. */
+const CLIENT_PACKAGES = ['eventemitter3', 'ws'];
 /** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
-const APP = ['app', 'recorder', 'receivers', 'gaps'];
+const APP = ['app', 'recorder', 'receivers', 'gaps', 'questions'];
 const ENTRIES = ['cli', 'index'];
 /** What a pure file has no business with. */
 const IMPURE =
@@ -37,7 +42,7 @@ function roomOf(path: string): string {
   if (second !== undefined) return first;
   const name = first.replace(/\.ts$/, '');
   if (APP.includes(name)) return 'app';
-  return ENTRIES.includes(name) ? name : 'root';
+  return name === 'errors' || ENTRIES.includes(name) ? name : 'root';
 }
 
 /** Every breach of the table, as sentences. */
@@ -52,6 +57,8 @@ function breaches(files: Files): string[] {
     )) {
       const target = from ?? dynamic ?? '';
       if (!target.startsWith('.')) {
+        if (room === 'client' && !type && !CLIENT_PACKAGES.includes(target))
+          found.push(`${path} imports the package ${target}`);
         if (room === 'domain' || (room === 'contract' && target !== 'zod'))
           found.push(`${path} imports the package ${target}`);
         continue;
@@ -94,6 +101,10 @@ test.each([
   ['src/live/a.ts', `import {\n  Receiver,\n} from '../broker/receiver.ts';`],
   ['src/camera/a.ts', `import { run } from '../app.ts';`],
   ['src/http/a.ts', `const { run } = await import('../app.ts');`],
+  ['src/client/a.ts', `import { z } from 'zod';`],
+  ['src/client/a.ts', `import { setTimeout } from 'node:timers/promises';`],
+  ['src/client/a.ts', `import { feedMessage } from '../contract/feed.ts';`],
+  ['src/client/a.ts', `import { backoff } from '../runtime.ts';`],
   ['src/errors.ts', `import { loadConfig } from './store/database.ts';`],
   ['src/utils/a.ts', ''],
 ])('a breach in %s is seen: %s', (path, source) => {

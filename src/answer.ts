@@ -1,0 +1,24 @@
+/** The answer to a question that may not make sense as it was asked: that is a value, not an error. */
+
+export type Answer<T> = { readonly ok: true; readonly value: T } | Refusal;
+
+export interface Refusal {
+  readonly ok: false;
+  /**
+   * `cursor`, `limit`, `sort`, `filter`, `range`: that part of the question is wrong.
+   * `unrecorded`: no snapshot was taken at or before the moment that was asked for.
+   * `unknown`: nothing is recorded of what was asked for.
+   * `slow`: the database did not answer in the time that a question may take.
+   */
+  readonly problem: 'cursor' | 'limit' | 'sort' | 'filter' | 'range' | 'unrecorded' | 'unknown' | 'slow';
+  /** One sentence without a full stop, for the person who asked: what was wrong and what was expected. */
+  readonly message: string;
+}
+
+export function answer<T>(value: T): Answer<T> {
+  return { ok: true, value };
+}
+
+export function refuse(problem: Refusal['problem'], message: string): Refusal {
+  return { ok: false, problem, message };
+}

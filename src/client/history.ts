@@ -1,0 +1,219 @@
+/**
+ * Asks celerycam's HTTP API, in Node and in browsers: every route of the contract as a typed call.
+ *
+ *     const history = new History({ url: 'http://127.0.0.1:5555' });
+ *     const { task } = await history.task(uuid);
+ *     for await (const { task_id } of history.each('/api/tasks', { state: 'FAILURE', received_from: '-1h' })) …
+ */
+import type { z } from 'zod';
+import type { ClusterAnswer, ErrorAnswer } from '../contract/api.ts';
+import type { Api, ClusterThen } from '../contract/routes.ts';
+import type { Seconds } from '../domain/event.ts';
+import type { NumberField, TextField } from '../domain/filter.ts';
+import { MonitorError, reasonOf, redactUrl } from '../errors.ts';
+
+export interface HistoryOptions {
+  /** Where celerycam serves, with the prefix that it has there: `http://127.0.0.1:5555`. */
+  readonly url: string | URL;
+  /** Sent as `Authorization: Bearer …`. */
+  readonly token?: string | undefined;
+  /** Sent with every question. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** @default the global one */
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/** Epoch seconds, a date, or text: ISO 8601 or relative, `-15m`. */
+export type Moment = Seconds | Date | string;
+
+type Given = string | number;
+
+/** Which tasks: `q` is a whole filter; several values of one: any of them. */
+export type TaskFilters = {
+  readonly [Name in
+    | 'q'
+    | TextField
+    | Exclude<NumberField, 'sent' | 'received' | 'started' | 'timestamp'>
+    | `${NumberField}_${'from' | 'to'}`]?: Given | Date | readonly Given[] | undefined;
+};
+
+/** The paths of the API. */
+export type Path = keyof Api extends `GET ${infer P}` ? P : never;
+/** Those that list something. */
+export type ListPath = { [P in Path]: Api[`GET ${P}`] extends { row: z.ZodType } ? P : never }[Path];
+
+type Shape<R, Part extends 'params' | 'query'> =
+  R extends Record<Part, infer S extends z.ZodType> ? z.output<S> : object;
+type Query<Q> = {
+  readonly [K in Exclude<keyof Q, 'format'>]?: (K extends 'at' | 'from' | 'to' ? Moment : Q[K]) | undefined;
+};
+
+/** What a path is asked with: what it holds in braces, and its query. */
+export type Question<P extends Path> = Readonly<Shape<Api[`GET ${P}`], 'params'>> &
+  Query<Shape<Api[`GET ${P}`], 'query'>> &
+  (Api[`GET ${P}`] extends { filters: true } ? TaskFilters : unknown);
+
+export type AnswerOf<P extends Path> = z.output<Api[`GET ${P}`]['response']>;
+export type RowOf<P extends ListPath> = Api[`GET ${P}`] extends { row: infer S extends z.ZodType }
+  ? z.output<S>
+  : never;
+
+export interface AskOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Rest<P extends Path, Named extends string> = Omit<Question<P>, Named>;
+
+/** What was refused, as the API told it; null for an error of another kind. */
+export function refusalIn(error: unknown): (ErrorAnswer & { readonly status: number }) | null {
+  return MonitorError.is(error, 'QUESTION_REFUSED') ? (error.cause as ErrorAnswer & { status: number }) : null;
+}
+
+/**
+ * All methods throw MonitorError: QUESTION_REFUSED where the API refuses (`refusalIn` tells what), API_UNREACHABLE where it
+ * does not answer, which may be tried again; and what `signal` throws when it aborts.
+ */
+export class History {
+  readonly #base: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #fetch: typeof fetch;
+
+  constructor({ url, token, headers = {}, fetch = globalThis.fetch }: HistoryOptions) {
+    this.#base = String(url).replace(/\/+$/, '');
+    this.#headers = { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+    // Browsers insist on being its owner.
+    this.#fetch = fetch.bind(globalThis);
+  }
+
+  /** Asks any path of the contract. */
+  async get<P extends Path>(path: P, question: Question<P>, { signal }: AskOptions = {}): Promise<AnswerOf<P>> {
+    const response = await this.#ask(this.#urlOf(path, question), signal);
+    const body = await response.json().catch((cause: unknown) => this.#unreachable(cause, signal));
+    if (response.ok || (path === '/readyz' && response.status === 503)) return body as AnswerOf<P>;
+    const told = body as Partial<ErrorAnswer>;
+    const message = typeof told.error === 'string' ? told.error : `it answered ${response.status}`;
+    if (response.status >= 500) throw new MonitorError('API_UNREACHABLE', message);
+    throw new MonitorError('QUESTION_REFUSED', message, {
+      cause: { ...told, error: message, status: response.status },
+    });
+  }
+
+  /** The pages of a list, each asked for when it is wanted. */
+  async *pages<P extends ListPath>(
+    path: P,
+    question: Question<P>,
+    options: AskOptions = {},
+  ): AsyncGenerator<AnswerOf<P>, void, undefined> {
+    let cursor: string | null | undefined;
+    do {
+      const page: AnswerOf<P> = await this.get(path, cursor ? { limit: 1000, ...question, cursor } : question, options);
+      yield page;
+      cursor = (page as { next?: string | null }).next;
+    } while (cursor);
+  }
+
+  /** The rows of a list, page by page. */
+  async *each<P extends ListPath>(
+    path: P,
+    question: Question<P>,
+    options: AskOptions = {},
+  ): AsyncGenerator<RowOf<P>, void, undefined> {
+    type Listed = { items?: RowOf<P>[]; series?: ({ points: object[] } & object)[] };
+    for await (const page of this.pages(path, question, options)) {
+      const { items, series = [] } = page as Listed;
+      yield* items ?? series.flatMap(({ points, ...of }) => points.map((point) => ({ ...of, ...point }) as RowOf<P>));
+    }
+  }
+
+  /** What is going on; with `at` what was going on then. */
+  cluster(question?: { readonly at?: undefined }, options?: AskOptions): Promise<ClusterAnswer>;
+  cluster(question: { readonly at: Moment }, options?: AskOptions): Promise<ClusterThen>;
+  cluster(
+    question: { readonly at?: Moment | undefined } = {},
+    options?: AskOptions,
+  ): Promise<ClusterAnswer | ClusterThen> {
+    return this.get('/api/cluster', question, options);
+  }
+
+  workers(question: Question<'/api/workers'> = {}, options?: AskOptions) {
+    return this.get('/api/workers', question, options);
+  }
+
+  worker(hostname: string, question: Rest<'/api/workers/{hostname}', 'hostname'> = {}, options?: AskOptions) {
+    return this.get('/api/workers/{hostname}', { ...question, hostname }, options);
+  }
+
+  tasks(question: Question<'/api/tasks'> = {}, options?: AskOptions) {
+    return this.get('/api/tasks', question, options);
+  }
+
+  task(uuid: string, question: Rest<'/api/tasks/{uuid}', 'uuid'> = {}, options?: AskOptions) {
+    return this.get('/api/tasks/{uuid}', { ...question, uuid }, options);
+  }
+
+  events(uuid: string, question: Rest<'/api/tasks/{uuid}/events', 'uuid'> = {}, options?: AskOptions) {
+    return this.get('/api/tasks/{uuid}/events', { ...question, uuid }, options);
+  }
+
+  versions(uuid: string, question: Rest<'/api/tasks/{uuid}/versions', 'uuid'> = {}, options?: AskOptions) {
+    return this.get('/api/tasks/{uuid}/versions', { ...question, uuid }, options);
+  }
+
+  tree(uuid: string, question: Rest<'/api/tasks/{uuid}/tree', 'uuid'> = {}, options?: AskOptions) {
+    return this.get('/api/tasks/{uuid}/tree', { ...question, uuid }, options);
+  }
+
+  taskNames(question: Question<'/api/task-names'> = {}, options?: AskOptions) {
+    return this.get('/api/task-names', question, options);
+  }
+
+  stats(question: Question<'/api/stats'> = {}, options?: AskOptions) {
+    return this.get('/api/stats', question, options);
+  }
+
+  snapshots(question: Question<'/api/snapshots'> = {}, options?: AskOptions) {
+    return this.get('/api/snapshots', question, options);
+  }
+
+  gaps(question: Question<'/api/gaps'> = {}, options?: AskOptions) {
+    return this.get('/api/gaps', question, options);
+  }
+
+  deadLetters(question: Question<'/api/dead-letters'> = {}, options?: AskOptions) {
+    return this.get('/api/dead-letters', question, options);
+  }
+
+  #urlOf(path: string, question: object): string {
+    const rest = new Map(Object.entries(question as Record<string, unknown>));
+    const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
+      const value = String(rest.get(name));
+      rest.delete(name);
+      return encodeURIComponent(value.toWellFormed());
+    });
+    const query = new URLSearchParams();
+    for (const [name, value] of rest) {
+      for (const each of Array.isArray(value) ? value : [value]) {
+        if (each !== undefined && each !== null) query.append(name, textOf(each));
+      }
+    }
+    return `${this.#base}${filled}${query.size > 0 ? `?${query}` : ''}`;
+  }
+
+  async #ask(url: string, signal: AbortSignal | undefined): Promise<Response> {
+    const headers = { ...this.#headers, accept: 'application/json' };
+    return this.#fetch(url, { headers, ...(signal && { signal }) }).catch((cause: unknown) =>
+      this.#unreachable(cause, signal),
+    );
+  }
+
+  #unreachable(cause: unknown, signal: AbortSignal | undefined): never {
+    signal?.throwIfAborted();
+    const { cause: deeper } = cause as { cause?: unknown };
+    const message = `celerycam at ${redactUrl(this.#base)} does not answer: ${reasonOf(deeper ?? cause)}`;
+    throw new MonitorError('API_UNREACHABLE', message, { cause });
+  }
+}
+
+function textOf(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value);
+}

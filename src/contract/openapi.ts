@@ -1,0 +1,182 @@
+/** The contract as an OpenAPI 3.1 document, made from the same schemas that check and type the answers. */
+import { z } from 'zod';
+import { FILTER_PARAMS } from '../domain/filter-params.ts';
+import { errorAnswer } from './api.ts';
+import {
+  deadLetterRow,
+  gapRow,
+  snapshotRow,
+  spread,
+  statsPoint,
+  taskNameRow,
+  taskRow,
+  taskVersion,
+  total,
+  workerRow,
+} from './history.ts';
+import { toldOf } from './query.ts';
+import { json, runRecord, taskRecord, workerRecord } from './records.ts';
+import { api, eventRow, type Route, statsRow } from './routes.ts';
+
+const SCHEMAS = '#/components/schemas/';
+
+/** A JSON schema. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query';
+  readonly required?: true;
+  readonly description: string;
+  readonly example?: readonly string[];
+  readonly schema: Schema;
+  readonly style?: 'form';
+  readonly explode?: true;
+}
+
+export interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tags: readonly string[];
+  readonly parameters: readonly Parameter[];
+  readonly responses: Readonly<
+    Record<
+      string,
+      { readonly description: string; readonly content: Readonly<Record<string, { readonly schema: Schema }>> }
+    >
+  >;
+}
+
+export interface OpenApi {
+  readonly openapi: '3.1.0';
+  readonly info: Readonly<Record<'title' | 'version' | 'description', string>> & { readonly license: object };
+  readonly servers: readonly { readonly url: string }[];
+  readonly paths: Readonly<Record<string, { readonly get: Operation }>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+}
+
+/** Shapes that appear in several places, by the name that they have there. */
+const NAMED: Readonly<Record<string, z.ZodType>> = {
+  ...{ Error: errorAnswer, Json: json, Total: total, Spread: spread },
+  ...{ TaskRecord: taskRecord, RunRecord: runRecord, WorkerRecord: workerRecord },
+  ...{ TaskRow: taskRow, TaskVersion: taskVersion, WorkerRow: workerRow, GapRow: gapRow, SnapshotRow: snapshotRow },
+  ...{
+    DeadLetterRow: deadLetterRow,
+    EventRow: eventRow,
+    TaskNameRow: taskNameRow,
+    StatsPoint: statsPoint,
+    StatsRow: statsRow,
+  },
+};
+
+/** @param version of celerycam */
+export function openApi(version: string): OpenApi {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
+  const nameOf = (schema: z.ZodType, id: string): Schema => {
+    if (!registry.has(schema)) registry.add(schema, { id });
+    return { $ref: `${SCHEMAS}${registry.get(schema)?.id}` };
+  };
+  const failure = (description: string): Operation['responses'][string] => ({
+    description,
+    content: { 'application/json': { schema: nameOf(errorAnswer, 'Error') } },
+  });
+  const paths: Record<string, { get: Operation }> = {};
+  for (const [name, route] of Object.entries<Route>(api)) {
+    const path = name.slice(name.indexOf(' ') + 1);
+    const id = operationOf(path);
+    const schema = nameOf(route.response, id.charAt(0).toUpperCase() + id.slice(1));
+    const rows = route.row && { schema: nameOf(route.row, `${id}Row`) };
+    paths[path] = {
+      get: {
+        operationId: id,
+        summary: route.summary,
+        ...(route.description === undefined ? {} : { description: route.description }),
+        tags: [route.tag],
+        parameters: parametersOf(route),
+        responses: {
+          200: {
+            description: 'The answer.',
+            content: {
+              'application/json': { schema },
+              ...(rows && {
+                'application/x-ndjson': rows,
+                'text/csv': { schema: { type: 'string' } },
+              }),
+            },
+          },
+          ...(route.query && { 400: failure('A parameter is unknown or cannot be read.') }),
+          ...((route.params || (route.query && 'at' in route.query.shape)) && {
+            404: failure('Nothing is recorded of it, or nothing so early.'),
+          }),
+          ...(route.query && { 503: failure('The database does not answer at the moment.') }),
+          ...(path === '/readyz' && {
+            503: { description: 'It is not ready.', content: { 'application/json': { schema } } },
+          }),
+        },
+      },
+    };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'celerycam',
+      version,
+      description: 'What a Celery cluster does, now and at any moment in the past. Times are epoch seconds.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    // Relative to where this document is: there may be a prefix before it.
+    servers: [{ url: '.' }],
+    paths,
+    components: { schemas: schemasOf(registry) },
+  };
+}
+
+/** `/api/tasks/{uuid}/events` → `tasksUuidEvents`. */
+function operationOf(path: string): string {
+  const words = path
+    .replace(/^\/(api\/)?/, '')
+    .split(/[^a-z]+/i)
+    .filter(Boolean);
+  return words.map((word, n) => (n === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('');
+}
+
+function parametersOf({ params, query, filters }: Route): Parameter[] {
+  const inPath = Object.keys(params?.shape ?? {}).map((name): Parameter => {
+    const description = 'Percent-encoded: it may hold any character.';
+    return { name, in: 'path', required: true, description, schema: { type: 'string' } };
+  });
+  const inQuery = Object.entries(query?.shape ?? {}).map(([name, parameter]): Parameter => {
+    const { description, schema } = toldOf(parameter as z.ZodType);
+    return { name, in: 'query', description, schema };
+  });
+  const ofFilter = (filters ? FILTER_PARAMS : []).map(({ name, means, example }): Parameter => {
+    const schema = { type: 'array', items: { type: 'string' } };
+    return { name, in: 'query', description: means, example: [example], schema, style: 'form', explode: true };
+  });
+  return [...inPath, ...ofFilter, ...inQuery];
+}
+
+/** The registered schemas, and those that they are made of. */
+function schemasOf(registry: z.core.$ZodRegistry<{ id: string }>): Readonly<Record<string, Schema>> {
+  const { schemas } = z.toJSONSchema(registry, {
+    uri: (id) => `${SCHEMAS}${id}`,
+    io: 'output',
+    override({ jsonSchema }) {
+      // Bounds that say no more than that a number is exact.
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
+  const parts = new Map<string, Schema>();
+  for (const [id, { $schema: _schema, $id: _id, $defs = {}, ...schema }] of Object.entries<Record<string, unknown>>(
+    schemas,
+  )) {
+    if (id !== '__shared') parts.set(id, schema);
+    for (const [part, shape] of Object.entries($defs as Record<string, Schema>)) parts.set(part, shape);
+  }
+  // Zod refers to its own parts in a place that OpenAPI does not have.
+  const text = JSON.stringify(Object.fromEntries(parts));
+  return JSON.parse(text.replaceAll(`${SCHEMAS}__shared#/$defs/`, SCHEMAS)) as Record<string, Schema>;
+}

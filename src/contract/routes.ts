@@ -1,0 +1,301 @@
+/**
+ * The HTTP routes that clients may rely on: what each is asked with and what it answers. Times are epoch seconds. A hostname
+ * or uuid in a path is percent-encoded. What is wrong with a question is told as `errorAnswer`.
+ */
+import { z } from 'zod';
+import { clusterAnswer, readyAnswer } from './api.ts';
+import {
+  asOf,
+  deadLetterRow,
+  deadLettersPage,
+  gapRow,
+  gapsPage,
+  STATS_GROUPS,
+  snapshotRow,
+  snapshotsPage,
+  stats,
+  statsPoint,
+  TASK_SORTS,
+  taskNameRow,
+  taskNames,
+  taskRow,
+  tasksPage,
+  taskVersion,
+  workerRow,
+  workersPage,
+} from './history.ts';
+import { moment, oneOf, text, whole } from './query.ts';
+import { json, runRecord, taskRecord, workerRecord } from './records.ts';
+
+/** One route: `GET` and its path. */
+export interface Route {
+  readonly tag: 'now' | 'tasks' | 'workers' | 'figures' | 'record';
+  /** A few words. */
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: z.ZodObject;
+  /** Anything else in the query is refused; where there is no schema the query is not looked at. */
+  readonly query?: z.ZodObject;
+  /** It takes `q` and every other parameter of `FILTER_PARAMS`. */
+  readonly filters?: true;
+  readonly response: z.ZodType;
+  /** What it lists, also as CSV and NDJSON. */
+  readonly row?: z.ZodObject;
+}
+
+/** What is shown: a snapshot. Where `snapshot` is null: memory, which is newer than the latest, or that none was taken yet. */
+const asOfNow = z.strictObject({ ...asOf.shape, snapshot: asOf.shape.snapshot.nullable() });
+
+/** Lists of the present: before the first snapshot they are empty. */
+const tasksList = z.strictObject({ ...tasksPage.shape, as_of: asOfNow });
+const workersList = z.strictObject({ ...workersPage.shape, as_of: asOfNow });
+
+const counts = z.record(z.string(), z.number().int());
+
+/** The clusters as a snapshot of the past has them. */
+export const clusterThen = z.strictObject({
+  as_of: asOf,
+  /** Gaps that cover the moment that was asked for. */
+  gaps: z.array(gapRow),
+  /** Workers by status, of all clusters. */
+  workers: counts,
+  /** Tasks in memory by state, of all clusters. */
+  tasks: counts,
+  clusters: z.array(
+    z.strictObject({
+      cluster: z.string(),
+      workers: counts,
+      tasks: counts,
+      event_count: z.number().int(),
+      task_count: z.number().int(),
+    }),
+  ),
+});
+
+/** `task` is a whole record now, and a version of the past with `at`. */
+export const taskAnswer = z.strictObject({
+  task: z.union([taskRecord, taskVersion]),
+  as_of: asOfNow,
+  /** Gaps that cover the moment that was asked for. */
+  gaps: z.array(gapRow),
+});
+
+/** `worker` is a whole record while memory has it, else what a snapshot has. */
+export const workerAnswer = z.strictObject({
+  worker: z.union([workerRecord, workerRow]),
+  as_of: asOfNow,
+  gaps: z.array(gapRow),
+});
+
+/** A recorded event of a task and what it did. */
+export const eventRow = z.strictObject({
+  cluster: z.string(),
+  position: z.number().int(),
+  type: z.string(),
+  /** When celerycam received it. */
+  local_received: z.number(),
+  /** Seconds between its timestamp and its arrival, by two clocks; null where it has no timestamp. */
+  delay: z.number().nullable(),
+  /** What it did, in one sentence. */
+  effect: z.string(),
+  /** As it was sent. */
+  event: z.record(z.string(), json),
+});
+
+/** In the order of the journal. */
+export const eventsPage = z.strictObject({
+  items: z.array(eventRow),
+  next: z.string().nullable(),
+  /** For each cluster that knows the task: what these events and all before and after them lead to. */
+  explanations: z.array(
+    z.strictObject({
+      cluster: z.string(),
+      state: z.string(),
+      /** Why it is in this state, in a few sentences. */
+      why: z.string(),
+      runs: z.array(runRecord),
+    }),
+  ),
+  /** There are more events than are read: of these only the first ones were. */
+  cut: z.boolean(),
+});
+
+/** A workflow as a graph: chains, groups and chords are who called whom. */
+export const treeAnswer = z.strictObject({
+  root_id: z.string(),
+  /** Oldest first. */
+  items: z.array(taskRow),
+  /** From `parent_id` to `task_id`, of those among the items. */
+  edges: z.array(z.strictObject({ parent: z.string(), child: z.string() })),
+  /** Parents that are named and not among the items: they have expired, or were never heard of. */
+  missing: z.array(z.string()),
+  /** There are more tasks than these. */
+  cut: z.boolean(),
+  as_of: asOf,
+  gaps: z.array(gapRow),
+});
+
+/** A point of `stats` with the series that it is of. */
+export const statsRow = z.strictObject({
+  cluster: z.string().nullable(),
+  key: z.string().nullable(),
+  ...statsPoint.shape,
+});
+
+const at = moment('Show it as it was at the last snapshot at or before this time.');
+const cluster = text('Of this cluster only.');
+const from = moment('Not before this time.');
+const to = moment('Not after this time.');
+const format = oneOf('How to write the list; the header Accept says it too. csv and ndjson give all of it.', [
+  'json',
+  'csv',
+  'ndjson',
+]);
+const page = {
+  limit: whole('Rows to a page.', 1, 1000, 100),
+  cursor: text('The `next` of the page before, with everything else as it was asked before.'),
+  format,
+};
+const uuid = z.strictObject({ uuid: z.string() });
+const hostname = z.strictObject({ hostname: z.string() });
+const past = 'With `at` exactly as it was at the last snapshot at or before that time.';
+
+export const api = {
+  'GET /api/cluster': {
+    tag: 'now',
+    summary: 'What is going on',
+    description: `Journal position, lag, workers by status, tasks by state, receivers. ${past}`,
+    query: z.strictObject({ at }),
+    response: z.union([clusterAnswer, clusterThen]),
+  },
+  'GET /api/workers': {
+    tag: 'workers',
+    summary: 'Workers',
+    description: `By cluster and hostname, as of the latest snapshot. ${past}`,
+    query: z.strictObject({ at, cluster, ...page }),
+    response: workersList,
+    row: workerRow,
+  },
+  'GET /api/workers/{hostname}': {
+    tag: 'workers',
+    summary: 'One worker',
+    description: `Where several clusters have one of this name: the one heard of last. ${past}`,
+    params: hostname,
+    query: z.strictObject({ at, cluster }),
+    response: workerAnswer,
+  },
+  'GET /api/tasks': {
+    tag: 'tasks',
+    summary: 'Tasks',
+    description: `As of the latest snapshot. ${past}`,
+    query: z.strictObject({
+      at,
+      sort: oneOf('What to sort by; tasks without it come last.', TASK_SORTS),
+      order: oneOf('Descending where nothing is said.', ['asc', 'desc']),
+      ...page,
+    }),
+    filters: true,
+    response: tasksList,
+    row: taskRow,
+  },
+  'GET /api/tasks/{uuid}': {
+    tag: 'tasks',
+    summary: 'One task',
+    description: `Where several clusters know one of this uuid: the one heard of last. ${past}`,
+    params: uuid,
+    query: z.strictObject({ at, cluster }),
+    response: taskAnswer,
+  },
+  'GET /api/tasks/{uuid}/events': {
+    tag: 'tasks',
+    summary: 'What was heard of a task, and what each event did',
+    description: 'In the order of the journal, whose retention may be shorter than that of the task.',
+    params: uuid,
+    query: z.strictObject({ cluster, ...page }),
+    response: eventsPage,
+    row: eventRow,
+  },
+  'GET /api/tasks/{uuid}/versions': {
+    tag: 'tasks',
+    summary: 'How a task came to be as it is',
+    description: 'Every version that a snapshot has shown, oldest first; of more than 1,000 the latest.',
+    params: uuid,
+    query: z.strictObject({ cluster, format }),
+    response: z.strictObject({ items: z.array(taskVersion) }),
+    row: taskVersion,
+  },
+  'GET /api/tasks/{uuid}/tree': {
+    tag: 'tasks',
+    summary: 'The workflow that a task is part of',
+    description: `Its root and all that came of it, at most 1,000. ${past}`,
+    params: uuid,
+    query: z.strictObject({ at, cluster, format }),
+    response: treeAnswer,
+    row: taskRow,
+  },
+  'GET /api/task-names': {
+    tag: 'figures',
+    summary: 'What becomes of the tasks of each name',
+    description: 'Of the last day, where no times are given. The busiest first, at most 1,000.',
+    query: z.strictObject({ from, to, cluster, format }),
+    response: taskNames,
+    row: taskNameRow,
+  },
+  'GET /api/stats': {
+    tag: 'figures',
+    summary: 'Figures over time',
+    description: 'Of the last hour, where no times are given, by the minute.',
+    query: z.strictObject({
+      from,
+      to,
+      bucket: oneOf('Length of time to a point.', ['1m', '5m', '1h', '1d']),
+      by: oneOf('A series for each of these.', STATS_GROUPS),
+      cluster,
+      name: text('Of tasks of this name only.'),
+      worker: text('Of tasks of this worker only; not together with name.'),
+      format,
+    }),
+    response: stats,
+    row: statsRow,
+  },
+  'GET /api/snapshots': {
+    tag: 'record',
+    summary: 'Snapshots, newest first',
+    query: z.strictObject({ from, to, ...page }),
+    response: snapshotsPage,
+    row: snapshotRow,
+  },
+  'GET /api/gaps': {
+    tag: 'record',
+    summary: 'When events may have been missed, newest first',
+    query: z.strictObject({ cluster, from, to, ...page }),
+    response: gapsPage,
+    row: gapRow,
+  },
+  'GET /api/dead-letters': {
+    tag: 'record',
+    summary: 'Messages that could not be decoded, newest first',
+    query: z.strictObject({ cluster, from, to, ...page }),
+    response: deadLettersPage,
+    row: deadLetterRow,
+  },
+  'GET /healthz': {
+    tag: 'now',
+    summary: '200 while the process answers',
+    response: z.strictObject({ ok: z.literal(true) }),
+  },
+  'GET /readyz': {
+    tag: 'now',
+    summary: '200 while it consumes and records, else 503 with the reasons',
+    response: readyAnswer,
+  },
+} as const satisfies Readonly<Record<string, Route>>;
+
+export type Api = typeof api;
+export type ClusterThen = z.output<typeof clusterThen>;
+export type TaskAnswer = z.output<typeof taskAnswer>;
+export type WorkerAnswer = z.output<typeof workerAnswer>;
+export type EventRow = z.output<typeof eventRow>;
+export type EventsPage = z.output<typeof eventsPage>;
+export type TreeAnswer = z.output<typeof treeAnswer>;
+export type StatsRow = z.output<typeof statsRow>;

@@ -1,0 +1,123 @@
+/** What can be asked of the pictures, as those who ask see it. */
+import type { Knex } from 'knex';
+import type pg from 'pg';
+import { type Answer, refuse } from '../answer.ts';
+import type {
+  AsOf,
+  GapRow,
+  SnapshotsPage,
+  Stats,
+  StatsGroup,
+  TaskNames,
+  TaskSort,
+  TasksPage,
+  TaskTree,
+  TaskVersion,
+  WorkerRow,
+  WorkersPage,
+} from '../contract/history.ts';
+import type { TaskRecord } from '../contract/records.ts';
+import type { Seconds } from '../domain/event.ts';
+import type { Filter } from '../domain/filter.ts';
+import { now } from '../runtime.ts';
+import { ask } from './ask.ts';
+import { oneTask, taskAt, taskTree, taskVersions } from './one-task.ts';
+import { snapshotsPage } from './snapshot-list.ts';
+import { statsOf, taskNamesOf } from './stats.ts';
+import { tasksPage } from './task-list.ts';
+import { oneWorker, workersPage } from './worker-list.ts';
+
+/** Part of a list. */
+export interface PageQuestion {
+  /** 1 to 1,000. */
+  readonly limit: number;
+  /** `next` of the page before; null: the first page. */
+  readonly cursor: string | null;
+}
+
+export interface TasksQuestion extends PageQuestion {
+  readonly filter: Filter | null;
+  readonly sort: TaskSort;
+  readonly descending: boolean;
+  /** Null: the latest snapshot. */
+  readonly at: Seconds | null;
+}
+
+export interface WorkersQuestion extends PageQuestion {
+  readonly cluster: string | null;
+  readonly at: Seconds | null;
+}
+
+/** Which task, or which worker. */
+export interface Which {
+  /** uuid or hostname. */
+  readonly id: string;
+  /** Null: of whichever cluster has it, the one heard of last where several do. */
+  readonly cluster: string | null;
+}
+
+export interface StatsQuestion {
+  readonly from: Seconds;
+  readonly to: Seconds;
+  /** 60, 300, 3,600 or 86,400. */
+  readonly bucket: Seconds;
+  /** Null: everything in one series. */
+  readonly by: StatsGroup | null;
+  /** Null: of all. */
+  readonly cluster: string | null;
+  readonly name: string | null;
+  /** Not together with `name`. */
+  readonly worker: string | null;
+}
+
+/**
+ * All methods throw MonitorError DATABASE_UNREACHABLE where the database fails; what was asked wrongly is a refusal.
+ * Every list as of the latest snapshot, at most `--frequency` old, or with `at` exactly as it was at the last snapshot at or
+ * before that moment.
+ */
+export interface History {
+  tasks(question: TasksQuestion): Promise<Answer<TasksPage>>;
+  /** Everything that is recorded of a task now. Ask memory first: it is newer. */
+  task(which: Which): Promise<Answer<{ readonly task: TaskRecord; readonly as_of: AsOf }>>;
+  /** The version of a task that held then. */
+  taskAt(which: Which, at: Seconds): Promise<Answer<{ readonly task: TaskVersion; readonly as_of: AsOf }>>;
+  /** Every version of a task that is kept, oldest first; at most 1,000, the latest. */
+  versions(which: Which): Promise<Answer<{ readonly items: readonly TaskVersion[] }>>;
+  /** The workflow of which a task, any of it, is part; at most 1,000 tasks. */
+  tree(which: Which, at: Seconds | null): Promise<Answer<TaskTree>>;
+  /** By cluster and hostname. */
+  workers(question: WorkersQuestion): Promise<Answer<WorkersPage>>;
+  worker(which: Which, at: Seconds | null): Promise<Answer<{ readonly worker: WorkerRow; readonly as_of: AsOf }>>;
+  /** From what is kept of figures; the busiest first, at most 1,000. */
+  taskNames(question: Pick<StatsQuestion, 'from' | 'to' | 'cluster'>): Promise<Answer<TaskNames>>;
+  stats(question: StatsQuestion): Promise<Answer<Stats>>;
+  snapshots(
+    question: PageQuestion & { readonly from: Seconds | null; readonly to: Seconds | null },
+  ): Promise<Answer<SnapshotsPage>>;
+}
+
+const MAX_LIMIT = 1000;
+
+/** @param gaps those that are at least in part between two moments */
+export function createHistory(db: Knex, gaps: (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>): History {
+  const gapsAt =
+    (at: Seconds | null) =>
+    ({ taken_at }: AsOf): Promise<readonly GapRow[]> =>
+      gaps(taken_at, at ?? taken_at);
+  const page = async <T>(limit: number, work: (client: pg.Client) => Promise<Answer<T>>): Promise<Answer<T>> =>
+    Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_LIMIT
+      ? ask(db, work)
+      : refuse('limit', `a limit of ${limit} is not possible; expected a whole number from 1 to ${MAX_LIMIT}`);
+  return {
+    tasks: (question) => page(question.limit, (client) => tasksPage(client, question, gapsAt(question.at))),
+    task: (which) => ask(db, (client) => oneTask(client, which)),
+    taskAt: (which, at) => ask(db, (client) => taskAt(client, which, at)),
+    versions: (which) => ask(db, (client) => taskVersions(client, which)),
+    tree: (which, at) => ask(db, (client) => taskTree(client, which, at, gapsAt(at))),
+    workers: (question) => page(question.limit, (client) => workersPage(client, question, gapsAt(question.at))),
+    worker: (which, at) => ask(db, (client) => oneWorker(client, which, at)),
+    taskNames: (question) => ask(db, (client) => taskNamesOf(client, question)),
+    stats: (question) => ask(db, (client) => statsOf(client, question, now(), gaps)),
+    snapshots: (question) => page(question.limit, (client) => snapshotsPage(client, question)),
+  };
+}

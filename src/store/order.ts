@@ -1,0 +1,139 @@
+/** The orders in which tasks are listed, and where in them a list goes on. */
+import type { TaskRow, TaskSort } from '../contract/history.ts';
+import type { Condition, Parameters } from './parameters.ts';
+
+/** A place in an order: the values of its columns, of which `task_id` and `cluster` are always the last. */
+export type Key = readonly (number | string | null)[];
+
+/** A stretch of an order that one index holds in that order. */
+export interface Segment {
+  readonly where: Condition;
+  /** Its rows have a value of what is sorted by. */
+  readonly valued: boolean;
+  readonly by: string;
+}
+
+/**
+ * An order of tasks. Among tasks of one value `task_id` and `cluster` decide. By name: then by `received`, unknown ones being
+ * the latest. Tasks without a value come last in both directions.
+ */
+export interface Order {
+  readonly sort: TaskSort;
+  readonly descending: boolean;
+  /** Of the key. */
+  readonly columns: readonly string[];
+  /** Complete, for rows of whatever source. */
+  readonly by: string;
+}
+
+export function orderOf(sort: TaskSort, descending: boolean): Order {
+  const first = sort === 'timestamp' ? '"timestamp"' : sort;
+  const columns = sort === 'name' ? ['name', 'received', 'task_id', 'cluster'] : [first, 'task_id', 'cluster'];
+  const [value = '', ...rest] = columns;
+  return {
+    sort,
+    descending,
+    columns,
+    by: [`${value} ${way(descending)} nulls last`, ...directed(rest, descending)].join(', '),
+  };
+}
+
+/** Postgres' own order for that direction, in which an index is read forwards or backwards. */
+function directed(columns: readonly string[], descending: boolean): string[] {
+  return columns.map((column) => `${column} ${way(descending)}`);
+}
+
+function way(descending: boolean): string {
+  return descending ? 'desc' : 'asc';
+}
+
+export function keyOf({ sort }: Order, row: TaskRow): Key {
+  const { name, received, task_id, cluster } = row;
+  return sort === 'name' ? [name, received, task_id, cluster] : [row[sort], task_id, cluster];
+}
+
+/** What comes in an order after a place; null: all of it. */
+export function segments(order: Order, after: Key | null): readonly Segment[] {
+  const { sort, descending, columns } = order;
+  const [value = '', ...rest] = columns;
+  const by = directed(columns, descending).join(', ');
+  const tail = directed(rest, descending).join(', ');
+  const beyond = descending ? '<' : '>';
+  if (after === null) {
+    return [
+      { where: () => `${value} is not null`, valued: true, by },
+      { where: () => `${value} is null`, valued: false, by: tail },
+    ];
+  }
+  const [at = null] = after;
+  if (sort === 'name') {
+    const within = group(order, after);
+    if (at === null)
+      return within.map(({ where, by }) => ({ where: (p) => `name is null and ${where(p)}`, valued: false, by }));
+    return [
+      ...within.map(({ where, by }) => ({
+        where: (p: Parameters) => `name = ${p.add(at, 'text')} and ${where(p)}`,
+        valued: true,
+        by,
+      })),
+      { where: (p) => `name ${beyond} ${p.add(at, 'text')}`, valued: true, by },
+      { where: () => 'name is null', valued: false, by: tail },
+    ];
+  }
+  if (at === null)
+    return [{ where: (p) => `${value} is null and ${identity(after, beyond, p)}`, valued: false, by: tail }];
+  return [
+    {
+      where: (p) => {
+        const place = p.add(at, 'float8');
+        return `${value} ${beyond}= ${place} and (${value} <> ${place} or ${identity(after, beyond, p)})`;
+      },
+      valued: true,
+      by,
+    },
+    { where: () => `${value} is null`, valued: false, by: tail },
+  ];
+}
+
+/** What comes after a place among tasks of the same name. */
+function group({ descending }: Order, after: Key): readonly Omit<Segment, 'valued'>[] {
+  const beyond = descending ? '<' : '>';
+  const [, received = null] = after;
+  const known = directed(['received', 'task_id', 'cluster'], descending).join(', ');
+  const unknown = directed(['task_id', 'cluster'], descending).join(', ');
+  const inUnknown = { where: (p: Parameters) => `received is null and ${identity(after, beyond, p)}`, by: unknown };
+  if (received === null)
+    return descending ? [inUnknown, { where: () => 'received is not null', by: known }] : [inUnknown];
+  const inKnown = {
+    where: (p: Parameters) => {
+      const place = p.add(received, 'float8');
+      return `received ${beyond}= ${place} and (received <> ${place} or ${identity(after, beyond, p)})`;
+    },
+    by: known,
+  };
+  return descending ? [inKnown] : [inKnown, { where: () => 'received is null', by: unknown }];
+}
+
+function identity(after: Key, beyond: '<' | '>', parameters: Parameters): string {
+  const [task, cluster] = after.slice(-2);
+  return `(task_id, cluster) ${beyond} (${parameters.add(task, 'text')}, ${parameters.add(cluster, 'text')})`;
+}
+
+/** Beyond a place. */
+export function beyond(order: Order, place: Key): Condition {
+  const parts = segments(order, place);
+  return (parameters) => parts.map(({ where }) => `(${where(parameters)})`).join(' or ');
+}
+
+/** The key of a cursor, if its values can be one. */
+export function asKey({ sort }: Order, values: readonly unknown[]): Key | null {
+  const task = values.at(-1);
+  const text = (value: unknown): boolean => typeof value === 'string';
+  const number = (value: unknown): boolean => value === null || (typeof value === 'number' && Number.isFinite(value));
+  const [value, received] = values;
+  const good =
+    sort === 'name'
+      ? values.length === 4 && (value === null || text(value)) && number(received)
+      : values.length === 3 && number(value);
+  return good && text(task) && text(values.at(-2)) ? (values as Key) : null;
+}

@@ -1,0 +1,222 @@
+/** Figures over time, from what each shutter has added up. */
+import type pg from 'pg';
+import { type Answer, answer, type Refusal, refuse } from '../answer.ts';
+import type { GapRow, Spread, Stats, StatsPoint, TaskNameRow, TaskNames } from '../contract/history.ts';
+import type { Seconds } from '../domain/event.ts';
+import { storableKey, storableText } from '../postgres-text.ts';
+import { rows } from './ask.ts';
+import { COUNTED_STATES, KEEP_MINUTES, lengthOf, type Measure, OTHER_STATES } from './figures.ts';
+import type { StatsQuestion } from './history.ts';
+import type { Parameters } from './parameters.ts';
+
+export const BUCKETS: readonly Seconds[] = [60, 300, 3600, 86_400];
+
+/** Points of all series together, and series. */
+const MOST_POINTS = 6000;
+const MOST_SERIES = 50;
+const MOST_NAMES = 1000;
+
+const DAY: Seconds = 86_400;
+
+/** How many of each code. */
+interface Figures {
+  readonly codes: readonly number[];
+  readonly counts: readonly number[];
+}
+
+/** @param time epoch seconds, now */
+export async function statsOf(
+  client: pg.Client,
+  question: StatsQuestion,
+  time: Seconds,
+  gaps: (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>,
+): Promise<Answer<Stats>> {
+  const wrong = refusalOf(question, time);
+  if (wrong) return wrong;
+  const { bucket, by, name, worker } = question;
+  const from = Math.floor(question.from / bucket) * bucket;
+  const to = Math.ceil(question.to / bucket) * bucket;
+  const points = Math.round((to - from) / bucket);
+  const kind = name !== null || by === 'name' ? 'name' : worker !== null || by === 'worker' ? 'worker' : 'all';
+  const grouped = by === null ? '' : by === 'cluster' ? ', cluster' : ', cluster, key';
+  const most = Math.max(1, Math.min(MOST_SERIES, Math.floor(MOST_POINTS / points)));
+  const asked = (p: Parameters, resolution: number): string => `resolution = ${resolution} and kind = '${kind}'
+    and start >= ${Math.floor(from / resolution) * resolution} and start < ${to}
+    ${question.cluster === null ? '' : `and cluster = ${p.add(storableText(question.cluster), 'text')}`}
+    ${(name ?? worker) ? `and key = ${p.add(storableKey(name ?? worker ?? ''), 'text')}` : ''}`;
+  const resolution = bucket >= DAY ? DAY : bucket >= 3600 ? 3600 : 60;
+
+  // The busiest, by as coarse figures as there are.
+  const coarse = to - from >= 2 * DAY ? DAY : to - from >= 7200 ? 3600 : 60;
+  const busiest =
+    by === null
+      ? []
+      : await rows<Group>(
+          client,
+          (
+            p,
+          ) => `select * from (select sum(n) as tasks${grouped} from task_figures cross join lateral unnest(codes, counts) as u (code, n)
+            where ${asked(p, coarse)} and code <= ${COUNTED_STATES.length} group by ${grouped.slice(2)}) as busy
+            order by tasks desc${grouped} limit ${most + 1}`,
+        );
+  const found = await rows<Group & Figures & { at: number }>(
+    client,
+    (
+      p,
+    ) => `select at${grouped}, array_agg(code::integer order by code) as codes, array_agg(n order by code) as counts from (
+        select start - mod(start, ${bucket}) as at${grouped}, code, sum(n)::float8 as n
+        from task_figures cross join lateral unnest(codes, counts) as u (code, n)
+        where ${asked(p, resolution)} ${by === null ? '' : chosen(busiest.slice(0, most), by, p)}
+        group by 1${grouped}, code) as summed
+      group by at${grouped}`,
+  );
+  const events = kind === 'all' ? await eventsOf(client, from, to, bucket, by, question.cluster) : null;
+  const series = new Map<string, { cluster: string | null; key: string | null; at: Map<number, Figures> }>();
+  const seriesOf = ({ cluster = null, key = null }: Group): Map<number, Figures> => {
+    const id = JSON.stringify([cluster, key]);
+    const known = series.get(id) ?? { cluster, key: key || null, at: new Map() };
+    series.set(id, known);
+    return known.at;
+  };
+  if (by === null) seriesOf({ cluster: question.cluster });
+  for (const group of busiest.slice(0, most)) seriesOf(group);
+  for (const { at, codes, counts, ...group } of found)
+    seriesOf(by === null ? { cluster: question.cluster } : group).set(at, { codes, counts });
+  return answer({
+    ...{ from, to, bucket, cut: busiest.length > most, gaps: [...(await gaps(from, to))] },
+    series: Array.from(series.values(), ({ cluster, key, at }) => ({
+      cluster,
+      key: key ?? name ?? worker,
+      points: Array.from({ length: points }, (_, n) =>
+        toPoint(from + n * bucket, at.get(from + n * bucket), events?.(cluster, n) ?? null),
+      ),
+    })),
+  });
+}
+
+interface Group {
+  readonly cluster?: string | null;
+  readonly key?: string | null;
+}
+
+function chosen(groups: readonly Group[], by: 'cluster' | 'name' | 'worker', p: Parameters): string {
+  const clusters = p.add(
+    groups.map(({ cluster }) => cluster),
+    'text[]',
+  );
+  if (by === 'cluster') return `and cluster = any(${clusters})`;
+  const keys = p.add(
+    groups.map(({ key }) => key),
+    'text[]',
+  );
+  return `and (cluster, key) in (select * from unnest(${clusters}, ${keys}))`;
+}
+
+function refusalOf({ from, to, bucket, by, name, worker }: StatsQuestion, time: Seconds): Refusal | null {
+  if (!BUCKETS.includes(bucket))
+    return refuse('range', `a bucket of ${bucket} s is not kept; expected one of ${BUCKETS.join(', ')}`);
+  const points = (to - from) / bucket;
+  if (!(from >= 0 && to > from && points <= MOST_POINTS)) {
+    const expected = `expected from before to, and at most ${MOST_POINTS} buckets between them`;
+    return refuse('range', `there is no series from ${from} to ${to} in buckets of ${bucket} s; ${expected}`);
+  }
+  if (bucket < 3600 && from < time - KEEP_MINUTES) {
+    const expected = `expected a bucket of an hour or a day, or from within the last ${KEEP_MINUTES / DAY} days`;
+    return refuse('range', `figures of minutes are not kept so long; ${expected}`);
+  }
+  if ((name !== null && (worker !== null || by === 'worker')) || (worker !== null && by === 'name'))
+    return refuse('filter', 'figures are kept by name and by worker, not by both at once; expected one of them');
+  return null;
+}
+
+function toPoint(at: Seconds, figures: Figures | undefined, events: number | null): StatsPoint {
+  const { tasks, spreads } = told(figures ?? { codes: [], counts: [] });
+  return { at, tasks, wait: spreads.wait, delivery: spreads.delivery, runtime: spreads.runtime, events };
+}
+
+/** What figures say, in words. */
+function told({ codes, counts }: Figures): { tasks: Record<string, number>; spreads: Record<Measure, Spread> } {
+  const tasks: Record<string, number> = {};
+  const lengths: Record<Measure, [Seconds, number][]> = { runtime: [], wait: [], delivery: [] };
+  codes.forEach((code, i) => {
+    // Rows that were there before figures were kept were never added.
+    const n = Number(counts[i] ?? 0);
+    if (n <= 0) return;
+    const length = lengthOf(code);
+    if (length) lengths[length.measure].push([length.seconds, n]);
+    else tasks[COUNTED_STATES[code] ?? OTHER_STATES] = n;
+  });
+  const { runtime, wait, delivery } = lengths;
+  return { tasks, spreads: { runtime: spreadOf(runtime), wait: spreadOf(wait), delivery: spreadOf(delivery) } };
+}
+
+/** @param lengths shortest first, each with how many there were */
+function spreadOf(lengths: readonly (readonly [Seconds, number])[]): Spread {
+  const count = lengths.reduce((sum, [, n]) => sum + n, 0);
+  const quantile = (part: number): Seconds | null => {
+    let rest = part * count;
+    for (const [length, n] of lengths) {
+      rest -= n;
+      if (rest <= 0) return Number(length.toPrecision(3));
+    }
+    return null;
+  };
+  return { count, p50: quantile(0.5), p95: quantile(0.95), p99: quantile(0.99) };
+}
+
+/** Events in each bucket, of a cluster or of all: what the snapshots at its ends had counted. */
+async function eventsOf(
+  client: pg.Client,
+  from: Seconds,
+  to: Seconds,
+  bucket: Seconds,
+  by: StatsQuestion['by'],
+  cluster: string | null,
+): Promise<(cluster: string | null, bucket: number) => number | null> {
+  const single = by === 'cluster' || cluster !== null;
+  const found = await rows<{ position: number; counted: Readonly<Record<string, number>> | null }>(
+    client,
+    () => `select position, counted from generate_series(${from}, ${to}, ${bucket}) as ends (at)
+      left join lateral (select position, ${single ? `(select jsonb_object_agg(key, value -> 'event_count') from jsonb_each(clusters))` : 'null::jsonb'} as counted
+        from snapshots where taken_at <= to_timestamp(ends.at) order by snapshots.taken_at desc, id desc limit 1) as s on true
+      order by ends.at`,
+  );
+  return (of, n) => {
+    const [before, after] = [found[n], found[n + 1]].map((end) => (single ? end?.counted?.[of ?? ''] : end?.position));
+    // Where another fold has begun to count anew, nobody knows.
+    return typeof before === 'number' && typeof after === 'number' && after >= before ? after - before : null;
+  };
+}
+
+export async function taskNamesOf(
+  client: pg.Client,
+  question: Pick<StatsQuestion, 'from' | 'to' | 'cluster'>,
+): Promise<Answer<TaskNames>> {
+  const { cluster } = question;
+  if (!(question.from >= 0 && question.to > question.from))
+    return refuse('range', `there is nothing from ${question.from} to ${question.to}; expected from before to`);
+  const resolution = question.to - question.from > 2 * DAY ? DAY : 3600;
+  const from = Math.floor(question.from / resolution) * resolution;
+  const to = Math.ceil(question.to / resolution) * resolution;
+  const found = await rows<Figures & { cluster: string; name: string; last_seen: number | null }>(
+    client,
+    (
+      p,
+    ) => `select cluster, key as name, array_agg(code::integer order by code) as codes, array_agg(n order by code) as counts,
+        max(latest) filter (where code <= ${COUNTED_STATES.length}) as last_seen
+      from (select cluster, key, code, sum(n)::float8 as n, max(start) filter (where n > 0) as latest
+        from task_figures cross join lateral unnest(codes, counts) as u (code, n)
+        where resolution = ${resolution} and kind = 'name' and start >= ${from} and start < ${to}
+          ${cluster === null ? '' : `and cluster = ${p.add(storableText(cluster), 'text')}`}
+        group by cluster, key, code) as summed
+      group by cluster, key
+      order by sum(n) filter (where code <= ${COUNTED_STATES.length}) desc nulls last, cluster, key limit ${MOST_NAMES}`,
+  );
+  const items = found.map(({ cluster, name, last_seen, ...figures }): TaskNameRow => {
+    const { tasks, spreads } = told(figures);
+    const { SUCCESS = 0, FAILURE = 0 } = tasks;
+    const failure_rate = SUCCESS + FAILURE === 0 ? null : FAILURE / (SUCCESS + FAILURE);
+    return { cluster, name: name || null, states: tasks, runtime: spreads.runtime, failure_rate, last_seen };
+  });
+  return answer({ from, to, items });
+}

@@ -1,0 +1,119 @@
+/** Ways to the rows of a list: along an index in the list's order, or by a condition that few rows satisfy. */
+import type pg from 'pg';
+import type { TaskRow } from '../contract/history.ts';
+import { rows } from './ask.ts';
+import { beyond, type Key, keyOf, type Order, segments } from './order.ts';
+import { all, type Condition } from './parameters.ts';
+import { type FoundTask, toTaskRow } from './task-rows.ts';
+
+/** Where rows come from. */
+export interface Source {
+  readonly table: 'task_states' | 'task_history';
+  readonly columns: string;
+  /** What an index answers together with the order: rows that do not satisfy it cost nothing. */
+  readonly narrow: Condition;
+  /** No row has a greater value of what is sorted by; null: nobody knows. */
+  readonly ceiling: number | null;
+  /** What is asked of each row that is looked at. */
+  readonly filter: Condition;
+}
+
+/** Rows in order, and how far they are complete: null to the end, else up to and with that place. */
+export interface Found {
+  readonly items: readonly TaskRow[];
+  readonly upTo: Key | null;
+}
+
+/** Rows that one statement looks at. */
+const STEP = 4000;
+
+/**
+ * Walks along the order until enough rows are found, nothing is left, or `deadline` (of `performance.now()`) has passed: what
+ * is asked for may be a few among millions. At least one step is made.
+ * @param last the place up to and with which rows are wanted; null: to the end
+ */
+export async function walk(
+  client: pg.Client,
+  source: Source,
+  order: Order,
+  from: Key | null,
+  last: Key | null,
+  limit: number,
+  deadline: number,
+): Promise<Found> {
+  const items: TaskRow[] = [];
+  const narrow = last === null ? source.narrow : all([source.narrow, upTo(order, last)]);
+  const { ceiling } = source;
+  const below: Condition[] = ceiling === null ? [] : [(p) => `${order.columns[0]} <= ${p.add(ceiling, 'float8')}`];
+  let place = from;
+  while (true) {
+    let behind: Key | null = null;
+    for (const { where, valued, by } of segments(order, place)) {
+      if (!valued && last !== null && last[0] !== null) continue;
+      const near = all([where, narrow, ...(valued ? below : [])]);
+      const found = await rows<FoundTask>(
+        client,
+        (p) => `select ${source.columns} from (select * from ${source.table} where ${near(p)}
+          order by ${by} limit ${STEP}) as near where ${source.filter(p)} order by ${by} limit ${limit - items.length}`,
+      );
+      items.push(...found.map(toTaskRow));
+      const latest = items.at(-1);
+      if (items.length >= limit && latest) return { items, upTo: keyOf(order, latest) };
+      const [end] = await rows<Record<string, number | string | null>>(
+        client,
+        (p) => `select ${order.columns.join(', ')} from ${source.table} where ${near(p)}
+          order by ${by} offset ${STEP - 1} limit 1`,
+      );
+      if (!end) continue;
+      behind = order.columns.map((column) => end[column.replaceAll('"', '')] ?? null);
+      break;
+    }
+    if (behind === null) return { items, upTo: last };
+    place = behind;
+    if (performance.now() > deadline) return { items, upTo: place };
+  }
+}
+
+/** All rows of a condition that few satisfy, in order. */
+export async function fetch(
+  client: pg.Client,
+  source: Omit<Source, 'ceiling'>,
+  order: Order,
+  from: Key | null,
+  limit: number,
+): Promise<TaskRow[]> {
+  const after = from === null ? null : beyond(order, from);
+  const found = await rows<FoundTask>(
+    client,
+    (p) => `with few as materialized (select * from ${source.table} where ${source.narrow(p)})
+      select ${source.columns} from few where (${source.filter(p)}) ${after ? `and (${after(p)})` : ''}
+      order by ${order.by} limit ${limit}`,
+  );
+  return found.map(toTaskRow);
+}
+
+/** How many rows satisfy a condition of an index, counted up to a limit. */
+export async function countUpTo(
+  client: pg.Client,
+  table: string,
+  condition: Condition,
+  limit: number,
+): Promise<number> {
+  const [counted] = await rows<{ count: number }>(
+    client,
+    (p) => `select count(*) from (select 1 from ${table} where ${condition(p)} limit ${limit}) as counted`,
+  );
+  return counted?.count ?? 0;
+}
+
+/** Not beyond a place: an index goes by the value, and tells those of the same value apart afterwards. */
+function upTo(order: Order, last: Key): Condition {
+  const [value = null] = last;
+  const [column] = order.columns;
+  const after = beyond(order, last);
+  const type = typeof value === 'number' ? 'float8' : 'text';
+  return (p) => {
+    const range = value === null ? 'true' : `${column} ${order.descending ? '>=' : '<='} ${p.add(value, type)}`;
+    return `${range} and (${after(p)}) is not true`;
+  };
+}

@@ -1,0 +1,87 @@
+/** Workers, as they are and as they were. */
+import type pg from 'pg';
+import { type Answer, answer, refuse } from '../answer.ts';
+import type { AsOf, GapRow, WorkerRow, WorkersPage } from '../contract/history.ts';
+import { fromCursor, toCursor } from '../cursor.ts';
+import type { Seconds } from '../domain/event.ts';
+import { storableKey, storableText } from '../postgres-text.ts';
+import { momentOf, rows, snapshotOf } from './ask.ts';
+import type { Which, WorkersQuestion } from './history.ts';
+import type { Parameters } from './parameters.ts';
+
+const VERSION = 'cluster, hostname, status, reason, pid, freq, active, processed, sw_ident, sw_ver, sw_sys';
+
+const PRESENT = `select ${VERSION}, extract(epoch from last_heartbeat)::float8 as last_heartbeat, loadavg from worker_states`;
+
+/** The version of each worker that held at a snapshot: of those that the history knows, which are looked up one by one, … */
+function past(snapshot: number): string {
+  return `with recursive known (cluster, hostname) as (
+      (select cluster, hostname from worker_history order by cluster, hostname limit 1)
+      union all
+      select following.* from known cross join lateral (select h.cluster, h.hostname from worker_history h
+        where (h.cluster, h.hostname) > (known.cluster, known.hostname) order by h.cluster, h.hostname limit 1) as following
+    )
+    select ${VERSION}, null::float8 as last_heartbeat, null::float8[] as loadavg from (
+      select latest.* from known cross join lateral (select * from worker_history h
+        where h.cluster = known.cluster and h.hostname = known.hostname and h.since <= ${snapshot}
+        order by h.since desc limit 1) as latest where latest.until > ${snapshot}) as held
+    union all
+    ${/* … and of those that have not changed since. */ ''}select ${VERSION}, null, null from worker_states where since <= ${snapshot}`;
+}
+
+export async function workersPage(
+  client: pg.Client,
+  { cluster, at, cursor, limit }: WorkersQuestion,
+  gapsAt: (asOf: AsOf) => Promise<readonly GapRow[]>,
+): Promise<Answer<WorkersPage>> {
+  const place = cursor === null ? [] : fromCursor(cursor, 'workers');
+  const [pin = null, ...after] = place ?? [];
+  const good =
+    place !== null && (cursor === null || (after.length === 2 && after.every((part) => typeof part === 'string')));
+  if (!good || (cursor !== null && Number.isSafeInteger(pin) !== (at !== null)))
+    return refuse(
+      'cursor',
+      'this cursor is not one of this list; expected the `next` of its last page, asked for with the same at',
+    );
+  const asOf = typeof pin === 'number' ? await snapshotOf(client, pin) : await momentOf(client, at);
+  if (asOf === null)
+    return refuse('cursor', 'the snapshot that this list was begun with is kept no longer; begin anew');
+  if ('problem' in asOf) return asOf;
+  const from = `(${at === null ? PRESENT : past(asOf.snapshot)}) as workers`;
+  const ofCluster = (p: Parameters): string =>
+    cluster === null ? 'true' : `cluster = ${p.add(storableText(cluster), 'text')}`;
+  const found = await rows<WorkerRow>(client, (p) => {
+    const beyond =
+      after.length === 2 ? `(cluster, hostname) > (${p.add(after[0], 'text')}, ${p.add(after[1], 'text')})` : 'true';
+    return `select * from ${from} where ${ofCluster(p)} and ${beyond} order by cluster, hostname limit ${limit + 1}`;
+  });
+  const [all] = await rows<{ count: number }>(client, (p) => `select count(*) from ${from} where ${ofCluster(p)}`);
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  const next =
+    found.length > limit && last
+      ? toCursor(['workers', at === null ? null : asOf.snapshot, last.cluster, last.hostname])
+      : null;
+  const total = { count: all?.count ?? items.length, kind: 'exact' } as const;
+  return answer({ items, next, total, as_of: asOf, gaps: [...(await gapsAt(asOf))] });
+}
+
+/** One worker; of several clusters the one whose heartbeat came last, else the first. */
+export async function oneWorker(
+  client: pg.Client,
+  { id, cluster }: Which,
+  at: Seconds | null,
+): Promise<Answer<{ readonly worker: WorkerRow; readonly as_of: AsOf }>> {
+  const asOf = await momentOf(client, at);
+  if ('problem' in asOf) return asOf;
+  const [worker] = await rows<WorkerRow>(
+    client,
+    (p) => `select * from (${at === null ? PRESENT : past(asOf.snapshot)}) as workers
+      where hostname = ${p.add(storableKey(id), 'text')}
+        ${cluster === null ? '' : `and cluster = ${p.add(storableText(cluster), 'text')}`}
+      order by last_heartbeat desc nulls last, cluster limit 1`,
+  );
+  return worker
+    ? answer({ worker, as_of: asOf })
+    : refuse('unknown', `no worker ${JSON.stringify(id)} is recorded${at === null ? '' : ' of then'}`);
+}

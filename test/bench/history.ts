@@ -1,0 +1,115 @@
+/** How long each question takes over a large record. */
+import { performance } from 'node:perf_hooks';
+import { TASK_SORTS } from '../../src/contract/history.ts';
+import type { Filter, TextField } from '../../src/domain/filter.ts';
+import { gapsBetween } from '../../src/journal/lists.ts';
+import { openDatabase } from '../../src/store/database.ts';
+import { createHistory, type History, type TasksQuestion } from '../../src/store/history.ts';
+import { migrateUp } from '../../src/store/migrate.ts';
+import { seed } from '../support/seed.ts';
+
+export interface HistoryFigure {
+  readonly question: string;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Items of the last answer, and whether it had to end its search. */
+  readonly items: number;
+  readonly bounded: boolean;
+}
+
+/** Seconds since the epoch at which the made up record ends. */
+const END = Date.UTC(2026, 10, 24, 12) / 1000;
+const ROUNDS = 40;
+
+/** @param url an empty database, or one that was seeded with as many tasks before */
+export async function benchHistory(url: string, tasks: number, tell: (figure: HistoryFigure) => void): Promise<void> {
+  await using database = await openDatabase({ url, schema: 'celerycam' });
+  await migrateUp(database);
+  if (!(await database.knex('snapshots').first('id'))) await seed(database.knex, { tasks, end: END });
+  const [{ end }] = await database
+    .knex('snapshots')
+    .select(database.knex.raw('extract(epoch from max(taken_at))::float8 as end'));
+  const history = createHistory(database.knex, (from, to) => gapsBetween(database.knex, from, to));
+  for (const [question, ask] of questions(history, end)) {
+    const times: number[] = [];
+    let answer: Told | undefined;
+    for (let n = 0; n < ROUNDS; n += 1) {
+      const begun = performance.now();
+      answer = await ask(n);
+      times.push(performance.now() - begun);
+      if (!answer.ok) throw new Error(`${question}: ${answer.message}`);
+    }
+    times.sort((a, b) => a - b);
+    const items = answer?.value?.items?.length ?? answer?.value?.series?.length ?? 1;
+    const bounded = Boolean(answer?.value?.searched_to);
+    tell({ question, p50: times[times.length >> 1] ?? 0, p99: times.at(-1) ?? 0, items, bounded });
+  }
+}
+
+interface Told {
+  readonly ok: boolean;
+  readonly message?: string;
+  readonly value?: {
+    readonly items?: readonly unknown[];
+    readonly series?: readonly unknown[];
+    readonly searched_to?: unknown;
+  };
+}
+
+type Ask = (round: number) => Promise<Told>;
+
+function text(field: TextField, ...parts: string[]): Filter {
+  return { kind: 'text', field, pattern: { parts } };
+}
+
+/** @param end when the record ends */
+function questions(history: Pick<History, 'tasks'>, end: number): [string, Ask][] {
+  const list =
+    (more: Partial<TasksQuestion>, each?: (round: number) => Partial<TasksQuestion>): Ask =>
+    async (round) =>
+      history.tasks({
+        ...{ filter: null, sort: 'received', descending: true, at: null, limit: 100, cursor: null, ...more },
+        ...each?.(round),
+      }) as Promise<Told>;
+  const states = ['SUCCESS', 'FAILURE', 'REVOKED', 'STARTED', 'RECEIVED', 'NEVER'];
+  const filters: [string, Filter][] = [
+    ...states.map((state): [string, Filter] => [`state:${state}`, text('state', state)]),
+    ['name:proj.tasks.t0', text('name', 'proj.tasks.t0')],
+    ['name:proj.tasks.t39', text('name', 'proj.tasks.t39')],
+    ['name:*t3*', text('name', '', 't3', '')],
+    ['name:none', text('name', 'none')],
+    ['worker:celery@web7', text('worker', 'celery@web7')],
+    ['args:user-77777', text('args', 'user-77777')],
+    ['exception:user 20', text('exception', 'user 20')],
+    ['runtime>1', { kind: 'number', field: 'runtime', op: '>', value: 1 }],
+    ['retries>=3', { kind: 'number', field: 'retries', op: '>=', value: 3 }],
+    ['received in the last hour', { kind: 'number', field: 'received', op: '>', value: end - 3600 }],
+    ['sent a day ago', { kind: 'number', field: 'sent', op: '<', value: end - 86_000 }],
+    ['word user-4242', { kind: 'word', pattern: { parts: ['user-4242'] } }],
+  ];
+  const made: [string, Ask][] = [];
+  const ways = [true, false];
+  for (const sort of TASK_SORTS)
+    for (const descending of ways)
+      made.push([`all, ${sort} ${descending ? 'desc' : 'asc'}`, list({ sort, descending })]);
+  for (const [name, filter] of filters)
+    for (const sort of TASK_SORTS)
+      for (const descending of ways)
+        made.push([`${name}, ${sort} ${descending ? 'desc' : 'asc'}`, list({ filter, sort, descending })]);
+  const moments: [string, number][] = [
+    ['a minute ago', 60],
+    ['an hour ago', 3600],
+    ['half a day ago', 43_200],
+    ['a day and a half ago', 129_600],
+  ];
+  for (const [name, ago] of moments) {
+    const at = (round: number): Partial<TasksQuestion> => ({ at: end - ago - round * 37 });
+    for (const sort of TASK_SORTS)
+      for (const descending of ways)
+        made.push([`${name}: all, ${sort} ${descending ? 'desc' : 'asc'}`, list({ sort, descending }, at)]);
+    for (const [filterName, filter] of filters.slice(0, 11))
+      made.push([`${name}: ${filterName}`, list({ filter }, at)]);
+  }
+  return made;
+}
