@@ -1,0 +1,3 @@
+export function Travel() {
+  return null;
+}
