@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Banners } from './banners.tsx';
+import { useKeys } from './keys.ts';
 import { Overview } from './pages/overview.tsx';
 import { System } from './pages/system.tsx';
 import { TaskPage } from './pages/task.tsx';
@@ -23,6 +24,7 @@ const LINKS: readonly (readonly [Page, string, readonly Page[]])[] = [
 
 export function App() {
   const { page } = place.value;
+  useKeys({ p: togglePause });
   const name = LINKS.find(([, , pages]) => page !== null && pages.includes(page))?.[1];
   useEffect(() => {
     document.title = `${name ?? 'Not found'} · celerycam`;
@@ -81,19 +83,15 @@ function Content({ page }: { readonly page: Page | null }): ComponentChildren {
   }
 }
 
+function togglePause(): void {
+  paused.value = !paused.value;
+}
+
 /** Whether what is seen moves, and the switch for it. */
 function Live() {
   if (at.value !== null) return null;
   return (
-    <button
-      type="button"
-      class="small live"
-      aria-pressed={paused.value}
-      title="Live updates (p)"
-      onClick={() => {
-        paused.value = !paused.value;
-      }}
-    >
+    <button type="button" class="small live" aria-pressed={paused.value} title="Live updates (p)" onClick={togglePause}>
       <span aria-hidden="true">{paused.value ? '❚❚' : '●'}</span> {paused.value ? 'Paused' : 'Live'}
     </button>
   );

@@ -26,6 +26,9 @@ export const now = signal(Date.now() / 1000);
 /** Changes whenever there may be something new to see; stands still in the past and while paused. */
 export const beat = computed(() => (at.value === null && !paused.value ? tick.value : 'still'));
 
+/** The same for what takes longer to find out and changes slowly: every ten seconds. */
+export const slowBeat = computed(() => (beat.value === 'still' ? 'still' : String(Math.floor(now.value / 10))));
+
 /** The latest snapshot, and how far the record is. */
 const tick = signal('');
 /** The recorder's clock less ours, seconds. */
@@ -43,7 +46,7 @@ export function startPulse(): void {
 }
 
 /** Asks at once. */
-export function again(): void {
+function again(): void {
   clearTimeout(timer);
   if (!document.hidden) void ask();
 }

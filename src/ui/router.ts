@@ -3,6 +3,7 @@
  * are one level below the root that the server gives them, so that relative links hold under any prefix.
  */
 import { computed, signal } from '@preact/signals';
+import { readTime } from '../domain/filter-values.ts';
 
 const PAGES = ['', 'tasks', 'task', 'workers', 'worker', 'system'] as const;
 /** The last part of the path; empty: the overview. */
@@ -23,6 +24,9 @@ export const place = signal<Place>(placeOf(location.href));
 
 /** The moment of the past that is shown, as the URL has it; null: now. */
 export const at = computed(() => place.value.query.get('at') || null);
+
+/** The same as epoch seconds; null: now, or what is no time. */
+export const atTime = computed(() => (at.value === null ? null : (readTime(at.value, Date.now() / 1000) ?? null)));
 
 function placeOf(href: string): Place {
   const url = new URL(href);
@@ -61,6 +65,8 @@ export function change(params: Params, how: 'push' | 'replace' = 'push'): void {
 
 /** Makes plain links move within the program, and the browser's buttons, too. */
 export function startRouter(): void {
+  // What is relative to now would be another moment with each question.
+  if (atTime.value !== null && at.value !== String(atTime.value)) change({ at: atTime.value }, 'replace');
   addEventListener('popstate', () => {
     place.value = placeOf(location.href);
   });

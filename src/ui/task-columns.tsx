@@ -2,8 +2,11 @@
 import type { TaskRow } from '../contract/history.ts';
 import { count, duration } from './format.ts';
 import { Elapsed, Moment, State, TaskLink, Text, WorkerLink } from './parts.tsx';
-import { at } from './router.ts';
+import { atTime } from './router.ts';
 import type { Column } from './table.tsx';
+
+/** What the history keeps of no task. */
+export const PRESENT_ONLY = ['args', 'kwargs', 'outcome'];
 
 /** Shown where nothing else is chosen. */
 export const USUAL = ['state', 'name', 'task_id', 'received', 'runtime', 'worker', 'args', 'kwargs', 'outcome'];
@@ -37,11 +40,11 @@ export const TASK_COLUMNS: readonly Column<TaskRow>[] = [
   },
   { ...{ key: 'sent', title: 'Sent', width: 92 }, cell: ({ sent }) => <Moment of={sent} /> },
   {
-    ...{ key: 'received', title: 'Received', width: 92, sort: 'received' },
+    ...{ key: 'received', title: 'Received', width: 108, sort: 'received' },
     cell: ({ received }) => <Moment of={received} />,
   },
   {
-    ...{ key: 'started', title: 'Started', width: 92, sort: 'started' },
+    ...{ key: 'started', title: 'Started', width: 104, sort: 'started' },
     cell: ({ started }) => <Moment of={started} />,
   },
   {
@@ -49,10 +52,10 @@ export const TASK_COLUMNS: readonly Column<TaskRow>[] = [
     cell: ({ timestamp }) => <Moment of={timestamp} />,
   },
   {
-    ...{ key: 'runtime', title: 'Runtime', width: 92, numeric: true, sort: 'runtime' },
+    ...{ key: 'runtime', title: 'Runtime', width: 100, numeric: true, sort: 'runtime' },
     cell: ({ runtime, state, started }) =>
       runtime === null && state === 'STARTED' && started !== null ? (
-        <Elapsed since={started} then={at.value === null ? null : Number(at.value)} />
+        <Elapsed since={started} then={atTime.value} />
       ) : (
         duration(runtime)
       ),

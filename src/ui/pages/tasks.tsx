@@ -8,11 +8,12 @@ import { useAnswer } from '../inquiry.ts';
 import { useKeys } from '../keys.ts';
 import { Empty, Moment, Problem, State } from '../parts.tsx';
 import { beat, history, paused, status } from '../pulse.ts';
-import { at, change, go, hrefOf, place } from '../router.ts';
+import { at, atTime, change, go, hrefOf, place } from '../router.ts';
 import { Search } from '../search.tsx';
 import { Table } from '../table.tsx';
-import { TASK_COLUMNS, USUAL } from '../task-columns.tsx';
+import { PRESENT_ONLY, TASK_COLUMNS, USUAL } from '../task-columns.tsx';
 import { TaskList, type TaskQuestion } from '../task-list.ts';
+import { localOf } from '../travel.tsx';
 
 const STATES = ['PENDING', 'RECEIVED', 'STARTED', 'SUCCESS', 'FAILURE', 'RETRY', 'REVOKED', 'REJECTED'];
 const RANGES: readonly (readonly [string, string])[] = [
@@ -33,7 +34,7 @@ function questionOf(query: URLSearchParams): TaskQuestion {
   // Before the moment that is shown, not before now.
   const bound = (name: string): string | number | undefined => {
     const text = given(name);
-    return text?.startsWith('-') && then ? (readTime(text, Number(then)) ?? text) : text;
+    return text?.startsWith('-') && then ? (readTime(text, atTime.value ?? 0) ?? text) : text;
   };
   return {
     ...{ q: given('q'), state: given('state')?.split(','), cluster: given('cluster'), at: then ?? undefined },
@@ -73,7 +74,9 @@ export function Tasks() {
   });
 
   const wanted = (query.get('columns')?.split(',') ?? USUAL) as readonly string[];
-  const columns = TASK_COLUMNS.filter((column) => wanted.includes(column.key));
+  const columns = TASK_COLUMNS.filter(
+    ({ key }) => wanted.includes(key) && (at.value === null || !PRESENT_ONLY.includes(key)),
+  );
   const sorting = {
     by: question.sort ?? 'received',
     order: question.order ?? 'desc',
@@ -210,12 +213,6 @@ function Bound({ name, title, value }: { readonly name: string; readonly title: 
       />
     </label>
   );
-}
-
-/** As `datetime-local` has it. */
-export function localOf(time: number): string {
-  const date = new Date(time * 1000);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
 function Columns({ wanted }: { readonly wanted: readonly string[] }) {
