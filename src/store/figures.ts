@@ -7,7 +7,7 @@ import type { Seconds } from '../domain/event.ts';
 import { FAILURE, PENDING, RECEIVED, REJECTED, RETRY, REVOKED, STARTED, SUCCESS } from '../domain/states.ts';
 
 /** Seconds of what is added up. */
-export const RESOLUTIONS = [60, 3600, 86_400] as const;
+const RESOLUTIONS = [60, 3600, 86_400] as const;
 
 /** Figures of older tasks are not kept, those of minutes only so long. */
 export const KEEP_FIGURES: Seconds = 366 * 86_400;

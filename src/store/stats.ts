@@ -9,7 +9,7 @@ import { COUNTED_STATES, KEEP_MINUTES, lengthOf, type Measure, OTHER_STATES } fr
 import type { StatsQuestion } from './history.ts';
 import type { Parameters } from './parameters.ts';
 
-export const BUCKETS: readonly Seconds[] = [60, 300, 3600, 86_400];
+const BUCKETS: readonly Seconds[] = [60, 300, 3600, 86_400];
 
 /** Points of all series together, and series. */
 const MOST_POINTS = 6000;

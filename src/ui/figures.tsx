@@ -23,7 +23,7 @@ export function spanNow(): (typeof SPANS)[number] {
   return SPANS.find(([each]) => each === name) ?? SPANS[1];
 }
 
-export function SpanChoice() {
+function SpanChoice() {
   return (
     <label>
       Over the last

@@ -165,7 +165,7 @@ function parentOf({ task_id, parent_id }: TaskRecord | TaskVersion): ComponentCh
 }
 
 /** Lines of frames and the last one stand out. */
-export function Traceback({ of }: { readonly of: string }) {
+function Traceback({ of }: { readonly of: string }) {
   const lines = visibleLines(of).trimEnd().split('\n');
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
