@@ -26,9 +26,9 @@ export async function up(knex: Knex): Promise<void> {
     create index on task_states (root_id) where root_id <> task_id;
     create index on task_states (parent_id) where parent_id is not null;
 
-    -- Which versions held at a snapshot S: those of a length in snapshots from 4^n to 4^(n+1) began in the 4^(n+1) before it.
+    -- Which versions held at a snapshot S: those of a length in snapshots from 2^n to 2^(n+1) began in the 2^(n+1) before it.
     create index task_history_held on task_history
-      (state, (floor(ln(until - since) / ln(4.0::float8))::integer), since) where not (${ENDED});
+      (state, (floor(ln(until - since) / ln(2.0::float8))::integer), since) where not (${ENDED});
     -- Those that ended come here by cleanup, far from the shutter.
     create index on task_history (received) where ${ENDED};
     create index on task_history (started) where ${ENDED};

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import * as journal from './001_journal.ts';
 import * as snapshots from './002_snapshots.ts';
 import * as questions from './003_questions.ts';
+import * as access from './004_access.ts';
 import * as metrics from './005_metrics.ts';
 
 export interface Migration {
@@ -11,4 +12,4 @@ export interface Migration {
   readonly down: (knex: Knex) => Promise<void>;
 }
 
-export const MIGRATIONS: readonly Migration[] = [journal, snapshots, questions, metrics];
+export const MIGRATIONS: readonly Migration[] = [journal, snapshots, questions, access, metrics];

@@ -12,6 +12,7 @@ import type { Config } from './config.ts';
 import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
 import { createClusters, stateOf } from './domain/state.ts';
 import { GapRecorder } from './gaps.ts';
+import { refuseOpen } from './http/access.ts';
 import { QUESTIONS_AT_ONCE } from './http/gate.ts';
 import { listen } from './http/server.ts';
 import type { TaskSources } from './http/tasks.ts';
@@ -23,10 +24,12 @@ import { Metrics } from './metrics/metrics.ts';
 import { createQuestions } from './questions.ts';
 import { createReceivers, watchQueues } from './receivers.ts';
 import { Recorder } from './recorder.ts';
+import { openRedactor } from './redaction-rules.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
 import { openConfigured } from './store/configured.ts';
 import { migrateUp } from './store/migrate.ts';
 import { createSnapshots } from './store/snapshots.ts';
+import { createTokens } from './store/tokens.ts';
 import { createTurn, type Turn } from './store/turn.ts';
 import { VERSION } from './version.ts';
 
@@ -48,6 +51,11 @@ export async function run(
   const poolSize = 6 + config.brokers.length + 2 * QUESTIONS_AT_ONCE;
   const database = await openConfigured({ ...config.database, poolSize }, stack);
   await migrateUp(database);
+  const tokens = createTokens(database.knex);
+  refuseOpen(
+    config.http,
+    (await tokens.list()).some(({ revoked_at }) => revoked_at === null),
+  );
   const journal = createJournal(database.knex, { ...config.journal, diagnostics });
   await journal.maintain();
   const snapshots = createSnapshots(database.knex);
@@ -67,7 +75,9 @@ export async function run(
   const receivers = await createReceivers(config, receiverParts, signal);
   const simulated = receivers.some(({ status }) => status.simulated);
   const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
-  const recorder = new Recorder({ clusters, journal, snapshots, camera, hub, diagnostics, onGap: gaps.record, lock });
+  const redactor = openRedactor(config, (cluster, uuid) => stateOf(clusters, cluster).tasks.get(uuid)?.name ?? null);
+  const parts = { clusters, journal, redactor, snapshots, camera, hub, diagnostics, lock };
+  const recorder = new Recorder({ ...parts, onGap: gaps.record });
   await recorder.catchUp(signal);
 
   // Out: who looks at the state.
@@ -79,7 +89,7 @@ export async function run(
   const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
   await metrics.countGaps();
   const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
-  const sources = { ...about, questions: createQuestions(database.knex), recall, metrics, log };
+  const sources = { ...about, questions: createQuestions(database.knex), recall, metrics, tokens, log };
   const server = stack.use(await listen(sources, hub, config.http));
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 

@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
+import type { BasicLogin, Network, Role, Surface } from './access-values.ts';
+import type { RedactionRule } from './domain/redaction.ts';
 import type { FoldName } from './domain/state.ts';
 import { MonitorError, reasonOf, redactUrl } from './errors.ts';
 import { type BrokerUrl, brokerUrl } from './option-values.ts';
 import { flagOf, OPTIONS, type OptionGroup, type OptionSpec, type OptionValues, variableOf } from './options.ts';
+import { parseRedaction } from './redaction-rules.ts';
 
 /** What may be given by flag: the text after it, or all of them where a flag may be repeated. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -41,6 +44,34 @@ export interface SimulationConfig {
   readonly count: number | null;
 }
 
+/** Where it listens, to whom it answers, and how much of what. */
+export interface HttpConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Path before every other, without `/` at its end; '' where there is none. */
+  readonly urlPrefix: string;
+  readonly insecure: boolean;
+  readonly basicAuth: readonly BasicLogin[];
+  /** In lower case; null: no proxy logs people in. */
+  readonly proxyUserHeader: string | null;
+  readonly proxyRole: Role;
+  readonly trustedProxies: readonly Network[];
+  readonly public: readonly Surface[];
+  readonly operatorOnly: readonly Surface[];
+  readonly corsOrigins: readonly string[];
+  /** Requests per second of one address. */
+  readonly rateLimit: number;
+  readonly maxConnections: number;
+  readonly maxClients: number;
+}
+
+/** No rules: nothing is redacted. */
+export interface RedactionConfig {
+  readonly rules: readonly RedactionRule[];
+  /** Not for logs. Null only where no rule hashes. */
+  readonly key: string | null;
+}
+
 /** Everything a run needs to know, checked. Times are seconds, sizes bytes; null means never or none. */
 export interface Config {
   /** At least one: Celery's own default where none was configured. */
@@ -69,7 +100,8 @@ export interface Config {
     readonly retireWorkers: number | null;
     readonly historyRetention: number | null;
   };
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: HttpConfig;
+  readonly redaction: RedactionConfig;
   readonly log: { readonly level: OptionValues['logLevel']; readonly format: OptionValues['logFormat'] };
 }
 
@@ -91,7 +123,7 @@ export function loadConfig(flags: Flags, env: NodeJS.ProcessEnv, groups?: readon
       values[name] = parseValue(spec, given.raw);
     } catch (error) {
       wrong.push(
-        `${given.where}: got ${shown(spec.many ? single(given.raw) : given.raw)}, expected ${reasonOf(error)}`,
+        `${given.where}: got ${spec.secret ? '"***"' : shown(spec.many ? single(given.raw) : given.raw)}, expected ${reasonOf(error)}`,
       );
     }
   }
@@ -216,6 +248,10 @@ function assemble(values: OptionValues): Config {
   if ((values.tlsCert === null) !== (values.tlsKey === null)) {
     throw new MonitorError('CONFIG_INVALID', '--tls-cert and --tls-key: one was given, expected both or none');
   }
+  if (values.proxyUserHeader !== null && values.trustedProxy.length === 0) {
+    const hint = 'name the proxies: --trusted-proxy 10.0.0.0/8';
+    throw new MonitorError('CONFIG_INVALID', `--proxy-user-header: anybody can send a header; ${hint}`);
+  }
   return {
     brokers: clusters.map(({ cluster, urls }) => ({
       cluster,
@@ -253,7 +289,28 @@ function assemble(values: OptionValues): Config {
       retireWorkers: values.retireWorkers,
       historyRetention: values.historyRetention,
     },
-    http: { host: values.host, port: values.port },
+    http: {
+      host: values.host,
+      port: values.port,
+      urlPrefix: values.urlPrefix,
+      insecure: values.insecure,
+      basicAuth: values.basicAuth,
+      proxyUserHeader: values.proxyUserHeader,
+      proxyRole: values.proxyRole,
+      trustedProxies: values.trustedProxy,
+      public: values.public,
+      operatorOnly: values.operatorOnly,
+      corsOrigins: values.corsOrigin,
+      rateLimit: values.rateLimit,
+      maxConnections: values.maxConnections,
+      maxClients: values.maxClients,
+    },
+    redaction: redactionOf(values),
     log: { level: values.logLevel, format: values.logFormat },
   };
+}
+
+function redactionOf({ redact: path, redactKey: key }: OptionValues): RedactionConfig {
+  if (path === null) return { rules: [], key };
+  return { rules: parseRedaction(readFile(path, 'file of --redact').toString(), path, key), key };
 }

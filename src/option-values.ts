@@ -17,7 +17,7 @@ const BYTES = {
 };
 
 /** A schema from a function that returns undefined for what it does not understand. */
-function reading<T>(expected: string, read: (text: string) => T | undefined): z.ZodType<T, string> {
+export function reading<T>(expected: string, read: (text: string) => T | undefined): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
     const value = read(text);
     if (value !== undefined) return value;

@@ -1,9 +1,20 @@
 /** The options, each once: where it may be given, what it may be, its default and one line for people. */
 import { homedir } from 'node:os';
 import { z } from 'zod';
+import {
+  basicAuth,
+  corsOrigin,
+  headerName,
+  network,
+  redactKey,
+  role,
+  surfaces,
+  urlPrefix,
+  yes,
+} from './access-values.ts';
 import { brokerUrl, bytes, count, databaseUrl, duration, durationOrNever, rate } from './option-values.ts';
 
-export type OptionGroup = 'Broker' | 'Database' | 'Camera and retention' | 'Memory' | 'HTTP' | 'Logging';
+export type OptionGroup = 'Broker' | 'Database' | 'Camera and retention' | 'Memory' | 'HTTP' | 'Redaction' | 'Logging';
 
 /** One option. Its flag is the key in kebab case, its variable that in capitals after `CELERYCAM_`. */
 export interface OptionSpec {
@@ -14,6 +25,10 @@ export interface OptionSpec {
   /** As one would write it; null: not set. Several values stand with spaces between. */
   readonly default: string | null;
   readonly doc: string;
+  /** May stand without a value, which means `yes`. */
+  readonly bare?: true;
+  /** What is given is shown nowhere. */
+  readonly secret?: true;
   /** May be given several times; several values in one variable stand with spaces between. */
   readonly many?: true;
   /** Names of variables that people have already, read after our own. */
@@ -251,6 +266,111 @@ export const OPTIONS = {
     schema: count(0, 65_535),
     default: '5555',
     doc: 'Port to listen on; 0: any free one',
+  },
+  insecure: {
+    group: 'HTTP',
+    value: 'yes',
+    bare: true,
+    schema: yes,
+    default: 'no',
+    doc: 'Listen beyond this machine although nobody has to log in',
+  },
+  basicAuth: {
+    group: 'HTTP',
+    value: '[role=]user:password',
+    many: true,
+    secret: true,
+    schema: basicAuth,
+    default: null,
+    doc: 'Somebody who may log in, as `viewer` unless `operator=` stands before; may be repeated. Better not by flag: everybody on the machine sees those',
+  },
+  proxyUserHeader: {
+    group: 'HTTP',
+    value: 'header',
+    schema: headerName,
+    default: null,
+    doc: 'Header in which a trusted proxy says who has logged in, such as `X-Forwarded-User`',
+  },
+  proxyRole: {
+    group: 'HTTP',
+    value: 'role',
+    schema: role,
+    default: 'viewer',
+    doc: 'What those may do that a trusted proxy lets in: `viewer` or `operator`',
+  },
+  trustedProxy: {
+    group: 'HTTP',
+    value: 'network',
+    many: true,
+    schema: network,
+    default: null,
+    doc: 'Address or network (`10.0.0.0/8`) of proxies whose `X-Forwarded-*` and user headers are believed; may be repeated',
+  },
+  public: {
+    group: 'HTTP',
+    value: 'surfaces',
+    schema: surfaces,
+    default: 'health',
+    doc: 'What needs no login, with commas between: of `ui`, `api`, `live`, `metrics`, `health`; or `none`',
+  },
+  operatorOnly: {
+    group: 'HTTP',
+    value: 'surfaces',
+    schema: surfaces,
+    default: 'none',
+    doc: 'What viewers may not see, written as for `--public`',
+  },
+  corsOrigin: {
+    group: 'HTTP',
+    value: 'origin',
+    many: true,
+    schema: corsOrigin,
+    default: null,
+    doc: 'Site whose pages may read the API and the feed, such as `https://ops.example.com`; may be repeated',
+  },
+  urlPrefix: {
+    group: 'HTTP',
+    value: 'path',
+    schema: urlPrefix,
+    default: '/',
+    doc: 'Path below which a proxy shows celerycam, such as `/celerycam`',
+  },
+  rateLimit: {
+    group: 'HTTP',
+    value: 'rate',
+    schema: rate,
+    default: '200/s',
+    doc: 'Requests of one client address; it may save up those of ten seconds',
+  },
+  maxConnections: {
+    group: 'HTTP',
+    value: 'n',
+    schema: count(1),
+    default: '5000',
+    doc: 'Connections at a time; half of them for one address that is no trusted proxy',
+  },
+  maxClients: {
+    group: 'HTTP',
+    value: 'n',
+    schema: count(1),
+    default: '2000',
+    doc: 'Clients of the live feed at a time',
+  },
+
+  redact: {
+    group: 'Redaction',
+    value: 'file',
+    schema: text,
+    default: null,
+    doc: 'YAML or JSON file of rules: what of args, kwargs, results and errors is masked or hashed before anything sees it',
+  },
+  redactKey: {
+    group: 'Redaction',
+    value: 'text',
+    secret: true,
+    schema: redactKey,
+    default: null,
+    doc: 'Key of the hashes that stand for hashed values',
   },
 
   logLevel: {

@@ -5,8 +5,8 @@ import { Receiver, type ReceiverParts, type ReceiverStatus } from './broker/rece
 import { SimulatedReceiver } from './broker/simulated-receiver.ts';
 import { DEFAULT_SIMULATION } from './broker/simulator.ts';
 import type { BrokerConfig, Config } from './config.ts';
+import { queuesOf } from './domain/series.ts';
 import type { Clusters } from './domain/state.ts';
-import { queuesOf } from './domain/tally.ts';
 import { MonitorError } from './errors.ts';
 import type { Loop } from './runtime.ts';
 import type { Turn } from './store/turn.ts';

@@ -4,13 +4,14 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
-import { decodeParts } from './broker/decoder.ts';
+import { type Decoded, decodeParts } from './broker/decoder.ts';
 import { acknowledge, type Delivery } from './broker/delivery.ts';
 import type { Camera } from './camera/camera.ts';
 import type { Diagnostics } from './diagnostics.ts';
 import type { JournalEntry, Position, ReceivedEvent, Seconds } from './domain/event.ts';
 import type { Gap } from './domain/gap.ts';
 import { hear } from './domain/hearing.ts';
+import type { Redactor } from './domain/redaction.ts';
 import { type Clusters, fold, mayBeForgotten, restoreTask, type State, stateOf } from './domain/state.ts';
 import type { Task } from './domain/task.ts';
 import { reasonOf } from './errors.ts';
@@ -22,6 +23,8 @@ import type { Snapshots } from './store/snapshots.ts';
 export interface RecorderParts {
   readonly clusters: Clusters;
   readonly journal: Journal;
+  /** Takes secrets out of what arrives; null or not given: there are no rules. */
+  readonly redactor?: Redactor | null;
   readonly snapshots: Pick<Snapshots, 'loadTasks'>;
   readonly camera: Camera;
   readonly hub: Hub;
@@ -63,7 +66,8 @@ export class Recorder {
     let folding: Promise<unknown> = Promise.resolve();
     for await (const batch of batches) {
       this.#holds = true;
-      for (const { deliveries, events, deadLetters } of decodeParts(batch)) {
+      for (const { deliveries, ...decoded } of decodeParts(batch)) {
+        const { events, deadLetters } = redacted(decoded, this.#parts.redactor);
         await appending;
         if (events.length === 0 && deadLetters.length === 0) {
           acknowledge(deliveries);
@@ -209,6 +213,12 @@ export class Recorder {
       else absent.add(uuid);
     }
   }
+}
+
+/** From here on nobody sees anything else. */
+function redacted(decoded: Decoded, redactor: Redactor | null | undefined): Decoded {
+  if (!redactor) return decoded;
+  return { events: decoded.events.map(redactor.event), deadLetters: decoded.deadLetters.map(redactor.letter) };
 }
 
 /** Tasks that were looked for and are neither in memory nor in the database. */

@@ -141,10 +141,11 @@ function reasonFor(error: unknown): string {
 }
 
 function deadLetter(delivery: Delivery, body: Uint8Array, reason: string): DeadLetter {
-  const { cluster, local_received, routing_key, content_type, content_encoding } = delivery;
+  const { cluster, local_received, redelivered, routing_key, content_type, content_encoding } = delivery;
   return {
     cluster,
     local_received,
+    redelivered,
     routing_key,
     content_type: content_type ?? null,
     content_encoding: content_encoding ?? null,

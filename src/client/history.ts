@@ -37,8 +37,9 @@ export type TaskFilters = {
     | `${NumberField}_${'from' | 'to'}`]?: Given | Date | readonly Given[] | undefined;
 };
 
+type PathIn<Name> = Name extends `GET ${infer P}` ? P : never;
 /** The paths of the API. */
-export type Path = keyof Api extends `GET ${infer P}` ? P : never;
+export type Path = PathIn<keyof Api>;
 /** Those that list something. */
 export type ListPath = { [P in Path]: Api[`GET ${P}`] extends { row: z.ZodType } ? P : never }[Path];
 

@@ -9,7 +9,8 @@ export function addOptions(command: Command, groups: readonly OptionGroup[]): vo
   for (const group of groups) {
     for (const [name, spec] of Object.entries<OptionSpec>(OPTIONS)) {
       if (spec.group !== group) continue;
-      const option = new Option(`--${flagOf(name)} <${spec.value}>`, describe(spec)).helpGroup(`${group}:`);
+      const value = spec.bare ? `[${spec.value}]` : `<${spec.value}>`;
+      const option = new Option(`--${flagOf(name)} ${value}`, describe(spec)).helpGroup(`${group}:`);
       if (spec.many) option.argParser((value, before: readonly string[] | undefined) => [...(before ?? []), value]);
       command.addOption(option);
     }
@@ -23,9 +24,10 @@ function describe({ doc, default: standard }: OptionSpec): string {
 
 /** The README's table, in Markdown. */
 export function optionTable(): string {
-  const rows = Object.entries<OptionSpec>(OPTIONS).map(([name, { value, env = [], default: standard, doc }]) => {
+  const rows = Object.entries<OptionSpec>(OPTIONS).map(([name, { value, bare, env = [], default: standard, doc }]) => {
     const variables = [variableOf(name), ...env].map((variable) => `\`${variable}\``).join(', ');
-    return `| \`--${flagOf(name)} <${value}>\` | ${variables} | ${standard === null ? '' : `\`${standard}\``} | ${doc} |`;
+    const flag = `--${flagOf(name)} ${bare ? `[${value}]` : `<${value}>`}`;
+    return `| \`${flag}\` | ${variables} | ${standard === null ? '' : `\`${standard}\``} | ${doc} |`;
   });
   return ['| flag | environment | default | |', '|---|---|---|---|', ...rows].join('\n');
 }

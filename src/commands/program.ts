@@ -8,7 +8,10 @@ import { VERSION } from '../version.ts';
 import { interruption } from './interruption.ts';
 import { addOptions } from './options.ts';
 
-const EVERYTHING: readonly OptionGroup[] = ['Broker', 'Database', 'Camera and retention', 'Memory', 'HTTP', 'Logging'];
+const EVERYTHING: readonly OptionGroup[] = [
+  ...(['Broker', 'Database', 'Camera and retention', 'Memory', 'HTTP', 'Redaction', 'Logging'] as const),
+];
+const DUMP: readonly OptionGroup[] = ['Broker', 'Memory', 'Redaction', 'Logging'];
 const BROKER: readonly OptionGroup[] = ['Broker', 'Memory', 'Logging'];
 const DATABASE: readonly OptionGroup[] = ['Database', 'Logging'];
 const NO_BROKER = EVERYTHING.filter((group) => group !== 'Broker');
@@ -32,9 +35,9 @@ export function createProgram(): Command {
     await run(config, createLog(config.log), interruption());
   });
 
-  subcommand(program, 'dump', BROKER, 'Print events as they come, one JSON object per message and line').action(
+  subcommand(program, 'dump', DUMP, 'Print events as they come, one JSON object per message and line').action(
     async (flags: Flags) => {
-      const config = loadConfig(flags, process.env, BROKER);
+      const config = loadConfig(flags, process.env, DUMP);
       const { dump } = await import('./dump.ts');
       await dump(config, createLog(config.log), interruption());
     },
@@ -82,6 +85,24 @@ export function createProgram(): Command {
       const { openConfigured } = await import('../store/configured.ts');
       await using stack = new AsyncStack();
       await migrate(await openConfigured(config.database, stack), name, flags['all'] === true);
+    });
+  }
+
+  const token = program.command('token').description('Give out tokens to log in with, list them, or take them back');
+  for (const [name, summary] of [
+    ['create', 'Make a token, and print it: this once'],
+    ['list', 'List the tokens'],
+    ['revoke', 'Take a token back; within seconds it is good for nothing'],
+  ] as const) {
+    const command = subcommand(token, name, DATABASE, summary);
+    if (name !== 'list') command.requiredOption('--name <name>', 'what the token is called');
+    if (name === 'create') command.option('--role <role>', 'viewer or operator', 'viewer');
+    command.action(async ({ name: called, role, ...flags }: Flags) => {
+      const config = loadConfig(flags, process.env, DATABASE);
+      const { token } = await import('./token.ts');
+      const { openConfigured } = await import('../store/configured.ts');
+      await using stack = new AsyncStack();
+      await token(await openConfigured(config.database, stack), name, String(called ?? ''), role);
     });
   }
 

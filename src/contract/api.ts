@@ -107,6 +107,13 @@ export const errorAnswer = z.strictObject({
   expected: z.string().optional(),
 });
 
+/** For those who cannot send a header: good for one connection to `/live` or `/api/changes`, as `?ticket=…`. */
+export const ticketAnswer = z.strictObject({
+  ticket: z.string(),
+  /** Seconds. */
+  expires_in: z.number(),
+});
+
 export type CaptureRecord = z.output<typeof captureRecord>;
 export type ReceiverRecord = z.output<typeof receiverRecord>;
 export type ClusterAnswer = z.output<typeof clusterAnswer>;

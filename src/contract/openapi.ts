@@ -52,7 +52,8 @@ export interface OpenApi {
   readonly openapi: '3.1.0';
   readonly info: Readonly<Record<'title' | 'version' | 'description', string>> & { readonly license: object };
   readonly servers: readonly { readonly url: string }[];
-  readonly paths: Readonly<Record<string, { readonly get: Operation }>>;
+  /** By path and method. */
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
@@ -82,14 +83,15 @@ export function openApi(version: string): OpenApi {
     description,
     content: { 'application/json': { schema: nameOf(errorAnswer, 'Error') } },
   });
-  const paths: Record<string, { get: Operation }> = {};
+  const paths: Record<string, Record<string, Operation>> = {};
   for (const [name, route] of Object.entries<Route>(api)) {
-    const path = name.slice(name.indexOf(' ') + 1);
-    const id = operationOf(path);
+    const [method = '', path = ''] = name.split(' ');
+    const id = operationOf(method, path);
     const schema = nameOf(route.response, id.charAt(0).toUpperCase() + id.slice(1));
     const rows = route.row && { schema: nameOf(route.row, `${id}Row`) };
     paths[path] = {
-      get: {
+      ...paths[path],
+      [method.toLowerCase()]: {
         operationId: id,
         summary: route.summary,
         ...(route.description === undefined ? {} : { description: route.description }),
@@ -133,12 +135,10 @@ export function openApi(version: string): OpenApi {
   };
 }
 
-/** `/api/tasks/{uuid}/events` → `tasksUuidEvents`. */
-function operationOf(path: string): string {
-  const words = path
-    .replace(/^\/(api\/)?/, '')
-    .split(/[^a-z]+/i)
-    .filter(Boolean);
+/** `GET /api/tasks/{uuid}/events` → `tasksUuidEvents`. */
+function operationOf(method: string, path: string): string {
+  const verb = method === 'GET' ? '' : method.toLowerCase();
+  const words = `${verb}/${path.replace(/^\/(api\/)?/, '')}`.split(/[^a-z]+/i).filter(Boolean);
   return words.map((word, n) => (n === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('');
 }
 

@@ -3,7 +3,7 @@
  * or uuid in a path is percent-encoded. What is wrong with a question is told as `errorAnswer`.
  */
 import { z } from 'zod';
-import { clusterAnswer, readyAnswer } from './api.ts';
+import { clusterAnswer, readyAnswer, ticketAnswer } from './api.ts';
 import {
   asOf,
   deadLetterRow,
@@ -27,7 +27,7 @@ import {
 import { moment, oneOf, text, whole } from './query.ts';
 import { json, runRecord, taskRecord, workerRecord } from './records.ts';
 
-/** One route: `GET` and its path. */
+/** One route, named by its method and path. */
 export interface Route {
   readonly tag: 'now' | 'tasks' | 'workers' | 'figures' | 'record';
   /** A few words. */
@@ -41,6 +41,8 @@ export interface Route {
   readonly response: z.ZodType;
   /** What it lists, also as CSV and NDJSON. */
   readonly row?: z.ZodObject;
+  /** It is mounted by itself, not through `http/answers.ts`. */
+  readonly own?: true;
 }
 
 /** What is shown: a snapshot. Where `snapshot` is null: memory, which is newer than the latest, or that none was taken yet. */
@@ -279,15 +281,25 @@ export const api = {
     response: deadLettersPage,
     row: deadLetterRow,
   },
+  'POST /api/ticket': {
+    tag: 'now',
+    summary: 'a ticket for a feed',
+    description:
+      'For those who cannot send a header: good for one connection to `/live` or `/api/changes`, as `?ticket=…`.',
+    response: ticketAnswer,
+    own: true,
+  },
   'GET /healthz': {
     tag: 'now',
     summary: '200 while the process answers',
     response: z.strictObject({ ok: z.literal(true) }),
+    own: true,
   },
   'GET /readyz': {
     tag: 'now',
     summary: '200 while it consumes and records, else 503 with the reasons',
     response: readyAnswer,
+    own: true,
   },
 } as const satisfies Readonly<Record<string, Route>>;
 

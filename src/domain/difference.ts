@@ -8,8 +8,9 @@
  * in that run; the clock of a client, in whose place Celery puts its own; and that a retried task is its own child.
  */
 import type { Event, JournalEntry, Json, Seconds } from './event.ts';
+import type { Fact } from './fact.ts';
 import { createFacts, UNSHARED } from './facts.ts';
-import { createLife, type Fact, factsOf, type Life, live } from './life.ts';
+import { createLife, factsOf, type Life, live } from './life.ts';
 import { livenessOf } from './liveness.ts';
 import { reportTask } from './report.ts';
 import { type Run, runsOf } from './runs.ts';

@@ -33,6 +33,8 @@ export interface ReceivedEvent {
 export interface DeadLetter {
   readonly cluster: string;
   readonly local_received: Seconds;
+  /** As of an event: it may have been recorded already. */
+  readonly redelivered: boolean;
   readonly routing_key: string;
   readonly content_type: string | null;
   readonly content_encoding: string | null;

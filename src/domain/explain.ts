@@ -1,8 +1,9 @@
 /** What each event of one task did to its record, as the `strict` reducer takes it, and why the task is in its state. */
 import type { Event, JournalEntry, Json, Position, Seconds } from './event.ts';
+import { type Fact, isSame } from './fact.ts';
 import { createFacts, UNSHARED } from './facts.ts';
 import type { Gap } from './gap.ts';
-import { type Attempt, createLife, type Effect, type Fact, factsOf, isSame, type Life, live } from './life.ts';
+import { type Attempt, createLife, type Effect, factsOf, type Life, live } from './life.ts';
 import { type Run, runsOf } from './runs.ts';
 import { PENDING, RECEIVED, REJECTED, RETRY, REVOKED, SUCCESS } from './states.ts';
 import { stateOfAttempt } from './strict.ts';

@@ -1,6 +1,6 @@
 /** Makes a fact of an event: who sent it and when, and what it says in fields of the right type. */
 import type { Event, Json, Seconds } from './event.ts';
-import { type Fact, KNOWN_SUBJECTS, type Process, type Said } from './life.ts';
+import { type Fact, KNOWN_SUBJECTS, type Process, type Said } from './fact.ts';
 
 /** Processes known by name, so that their facts share them; emptied when full. */
 const MAX_PROCESSES = 100_000;
@@ -38,24 +38,27 @@ export const UNSHARED: Sharing = { share: (text) => text };
 
 /** A function that makes facts of task events; null of one that names no task or no sender. */
 export function createFacts(): ToFact {
-  const processes = new Map<string, Map<number | null, Process>>();
-  let known = 0;
+  const processes = new Map<string, Process>();
+  /** By host: nearly all events of one come from one process. */
+  const latestOf = new Map<string, Process>();
   const subjects = new Map<string, string>(Array.from(KNOWN_SUBJECTS, (subject) => [`task-${subject}`, subject]));
 
   function processOf(hostname: string, pid: number | null, hasClock: boolean): Process {
     // Without a clock nothing tells where among its process's events this one stands: those are a sequence of their own.
     const name = hasClock ? hostname : `${hostname}?`;
-    let ofHost = processes.get(name);
-    let process = ofHost?.get(pid);
-    if (process) return process;
-    if (known++ >= MAX_PROCESSES) {
-      processes.clear();
-      known = 1;
-      ofHost = undefined;
+    const latest = latestOf.get(name);
+    if (latest?.pid === pid) return latest;
+    const key = `${name} ${pid}`;
+    let process = processes.get(key);
+    if (!process) {
+      if (processes.size >= MAX_PROCESSES) {
+        processes.clear();
+        latestOf.clear();
+      }
+      process = { hostname, pid, key };
+      processes.set(key, process);
     }
-    process = { hostname, pid, key: `${name} ${pid}` };
-    if (ofHost) ofHost.set(pid, process);
-    else processes.set(name, new Map([[pid, process]]));
+    latestOf.set(name, process);
     return process;
   }
 
@@ -124,11 +127,12 @@ function numberOf(value: Json | undefined): number | undefined {
 
 /** Every field that is neither who and when nor where it belongs; null when there is none. */
 function extraOf(event: Event, subject: string): Record<string, Json> | null {
-  const fields = FIELDS_OF.get(subject);
   // Nearly all events have nothing of the kind: counting their fields is much cheaper than looking each up.
   let others = -envelopeCount(event) - ownCount(event, subject);
   for (const _ in event) others++;
   if (others === 0) return null;
+  if (others === 1 && subject === 'sent' && typeof event.queue === 'string') return { queue: event.queue }; // as Celery's do
+  const fields = FIELDS_OF.get(subject);
   let extra: Record<string, Json> | null = null;
   for (const key in event) {
     const value = event[key] as Json;

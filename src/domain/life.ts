@@ -30,49 +30,9 @@
  * Two things are forgotten, so that a life stays small: of each process's custom events all but the last, and of a life
  * of more than `MAX_FACTS` the oldest runs. What comes too late to be told from a repeat of those is refused, `too-old`.
  */
-import type { Json, Seconds } from './event.ts';
-
-/** The process that sent an event: a worker's main process, a pool child, or a client. */
-export interface Process {
-  readonly hostname: string;
-  readonly pid: number | null;
-  /** What tells processes apart; events without a clock are a sequence of their own. */
-  readonly key: string;
-}
-
-/** What an event says beside who sent it and when, in Celery's names. A field that it does not have, or null, is absent. */
-export interface Said {
-  readonly name?: string | undefined;
-  readonly args?: string | undefined;
-  readonly kwargs?: string | undefined;
-  readonly eta?: string | undefined;
-  readonly expires?: string | undefined;
-  readonly retries?: number | undefined;
-  readonly root_id?: string | undefined;
-  readonly parent_id?: string | undefined;
-  readonly exchange?: string | undefined;
-  readonly routing_key?: string | undefined;
-  readonly result?: string | undefined;
-  readonly runtime?: Seconds | undefined;
-  readonly exception?: string | undefined;
-  readonly traceback?: string | undefined;
-  /** Every other field. */
-  readonly extra: Readonly<Record<string, Json>> | null;
-}
-
-/** One event of a task, as the fold keeps it. */
-export interface Fact {
-  /** The type without `task-`. */
-  readonly subject: string;
-  readonly process: Process;
-  /** The sender's Lamport clock; 0 where it gave none. It orders the events of one process and nothing else. */
-  readonly clock: number;
-  /** The sender's time: UTC already, whatever `utcoffset` says. */
-  readonly timestamp: Seconds;
-  /** When this monitor received it first. */
-  arrived: Seconds;
-  readonly said: Said | null;
-}
+import type { Seconds } from './event.ts';
+import { type Fact, isKnown, isSame, type Process } from './fact.ts';
+import { follows, inOrder } from './true-order.ts';
 
 /** One run, told by its facts. */
 export interface Attempt {
@@ -112,23 +72,6 @@ export type Effect =
 /** Facts of one task that are kept. A run has three to five. */
 const MAX_FACTS = 100;
 
-/** Where the clock of what seems to be one process falls and this much time has passed, another one has its pid. */
-const RESTART: Seconds = 1;
-
-/** What ends a run. Every other unknown subject is custom. */
-const ENDS: ReadonlySet<string> = new Set(['succeeded', 'failed', 'retried', 'revoked', 'rejected', 'cancelled']);
-
-/** Celery's own. */
-export const KNOWN_SUBJECTS: ReadonlySet<string> = new Set(['sent', 'received', 'started', ...ENDS]);
-
-/** Of facts of different processes that tell the same time, the earlier stage of life comes first. */
-function stage(subject: string): number {
-  if (subject === 'sent') return 0;
-  if (subject === 'received') return 1;
-  if (subject === 'started') return 2;
-  return ENDS.has(subject) ? 4 : 3;
-}
-
 export function createLife(): Life {
   return { facts: [], attempts: [], sent: null, dropped: 0, floor: Number.NEGATIVE_INFINITY };
 }
@@ -137,11 +80,12 @@ export function createLife(): Life {
 export function live(life: Life, fact: Fact): Effect {
   const { facts } = life;
   if (fact.timestamp <= life.floor) return 'too-old';
-  const { key } = fact.process;
+  const { process } = fact;
+  const { key } = process;
   let isLast = true; // in the order of its process and of time: what is not certain is sorted
   for (let i = facts.length - 1; i >= 0; i--) {
     const other = facts[i] as Fact;
-    if (other.process.key !== key) {
+    if (other.process !== process && other.process.key !== key) {
       if (fact.timestamp <= other.timestamp) isLast = false;
       continue;
     }
@@ -163,96 +107,27 @@ export function live(life: Life, fact: Fact): Effect {
       return foldFacts(life, fact);
     }
   }
-  life.facts = facts.concat([fact]); // no larger than needed, as `push` would make it
+  life.facts = withLast(facts, fact);
   const effect = isLast ? step(life, fact) : foldFacts(life, fact);
   if (life.facts.length > MAX_FACTS) forget(life);
   return effect;
 }
 
-/** True of a repeat: an event has no id, but a process gives each its clock and time. Both of one process. */
-export function isSame(a: Fact, b: Fact): boolean {
-  return a.clock === b.clock && a.timestamp === b.timestamp && a.subject === b.subject;
-}
-
-/** Of Celery's own; every other subject is custom, and anybody may send it. */
-export function isKnown(subject: string): boolean {
-  return KNOWN_SUBJECTS.has(subject);
-}
-
-/** True when `a` comes after `b`, both of one process. */
-function follows(a: Fact, b: Fact): boolean {
-  return (
-    (a.clock - b.clock ||
-      a.timestamp - b.timestamp ||
-      stage(a.subject) - stage(b.subject) ||
-      (a.subject > b.subject ? 1 : -1)) > 0
-  );
-}
-
-/**
- * The true order: the events of one process by its clock; the processes merged by the time that each had reached.
- * It depends on the set of facts alone.
- */
-function inOrder(facts: readonly Fact[]): Fact[] {
-  const byProcess = new Map<string, Fact[]>();
-  for (const fact of facts) {
-    const sequence = byProcess.get(fact.process.key);
-    if (sequence) sequence.push(fact);
-    else byProcess.set(fact.process.key, [fact]);
+/** A list no larger than needed, as `push` would make it; nearly all are short, and `concat` is slow with those. */
+function withLast<T>(list: readonly T[], last: T): T[] {
+  const [first, second, third] = list as [T, T, T];
+  switch (list.length) {
+    case 0:
+      return [last];
+    case 1:
+      return [first, last];
+    case 2:
+      return [first, second, last];
+    case 3:
+      return [first, second, third, last];
+    default:
+      return list.concat([last]);
   }
-  const sequences = [...byProcess.values()].map(inOrderOfProcess);
-  const merged: Fact[] = [];
-  while (merged.length < facts.length) {
-    let next: Placed[] | null = null;
-    for (const sequence of sequences) {
-      if (sequence.length > 0 && (next === null || isEarlier(sequence.at(-1) as Placed, next.at(-1) as Placed)))
-        next = sequence;
-    }
-    if (next) merged.push((next.pop() as Placed).fact);
-  }
-  return merged;
-}
-
-/** A fact with the latest `timestamp` that its process had reached by then: a clock set back reorders nothing. */
-interface Placed {
-  readonly fact: Fact;
-  readonly reached: Seconds;
-}
-
-/**
- * By the clock, whatever the wall clock says: that may be set back. But in containers the next process often has the same
- * pid, and its clock begins anew: where the clock falls as time goes by, and the events arrived in that order, too, it is
- * another process, and the order of time. Gives the latest first: the next one is at the end, where taking it is cheap.
- */
-function inOrderOfProcess(facts: Fact[]): Placed[] {
-  const processes: Fact[][] = [];
-  let highest: Fact | null = null;
-  let before: Fact | null = null;
-  for (const fact of facts.sort((a, b) => a.timestamp - b.timestamp || (follows(a, b) ? 1 : -1))) {
-    const isAnother =
-      highest !== null &&
-      before !== null &&
-      fact.clock < highest.clock &&
-      fact.timestamp > before.timestamp + RESTART &&
-      fact.arrived > highest.arrived;
-    if (isAnother || processes.length === 0) processes.push([]);
-    processes.at(-1)?.push(fact);
-    if (isAnother || highest === null || fact.clock > highest.clock) highest = fact;
-    before = fact;
-  }
-  let reached = Number.NEGATIVE_INFINITY;
-  const placed = processes
-    .flatMap((each) => each.sort((a, b) => (follows(a, b) ? 1 : -1)))
-    .map((fact): Placed => {
-      reached = Math.max(reached, fact.timestamp);
-      return { fact, reached };
-    });
-  return placed.reverse();
-}
-
-function isEarlier(a: Placed, b: Placed): boolean {
-  const order = a.reached - b.reached || stage(a.fact.subject) - stage(b.fact.subject);
-  return order < 0 || (order === 0 && a.fact.process.key < b.fact.process.key);
 }
 
 /** Folds a life's facts anew, in whatever order they are. Returns what `fact` did. */
@@ -281,32 +156,32 @@ function step(life: Life, fact: Fact): Effect {
     case 'started':
       return start(life, fact);
     default:
-      return ENDS.has(fact.subject) ? end(life, fact) : colour(life, fact);
+      return isKnown(fact.subject) ? end(life, fact) : colour(life, fact);
   }
 }
 
 function open(life: Life, process: Process | null): Attempt {
   const attempt = { process, received: null, started: null, custom: null, end: null, more: null };
-  life.attempts = life.attempts.concat([attempt]);
+  life.attempts = withLast(life.attempts, attempt);
   return attempt;
 }
 
 function start(life: Life, fact: Fact): Effect {
-  const attempt = life.attempts.findLast((a) => isOf(a, fact) && isWaiting(a));
+  const attempt = latestOf(life, fact, isWaiting);
   (attempt ?? open(life, fact.process)).started = fact;
   return attempt ? 'starts' : 'opens';
 }
 
 function end(life: Life, fact: Fact): Effect {
   const running = runningOf(life, fact);
-  const waiting = life.attempts.findLast((a) => isOf(a, fact) && isWaiting(a));
+  const waiting = latestOf(life, fact, isWaiting);
   const attempt =
     fact.subject === 'revoked' && fact.said?.extra?.terminated !== true ? (waiting ?? running) : (running ?? waiting);
   if (attempt) {
     attempt.end = fact;
     return 'ends';
   }
-  const ended = life.attempts.findLast((a) => isOf(a, fact));
+  const ended = latestOf(life, fact, () => true);
   const before = ended?.end?.subject;
   if (!ended?.end || before === undefined || impliesRun(before, fact.subject)) {
     open(life, fact.process).end = fact;
@@ -326,14 +201,16 @@ function end(life: Life, fact: Fact): Effect {
  * The run that an end is the end of. Where several of the process are running it is the latest: one before it was
  * replaced or ignored, of which Celery tells no end. But the next attempt may start before `task-retried` tells of this one.
  */
-function runningOf({ attempts }: Life, fact: Fact): Attempt | undefined {
-  const isRunning = (a: Attempt): boolean => isOf(a, fact) && a.started !== null && a.end === null;
-  const retriedBy = (a: Attempt): boolean => {
-    const next = (a.received?.said?.retries ?? Number.NaN) + 1;
-    return attempts.some(({ received }) => received?.said?.retries === next);
-  };
-  const retried = fact.subject === 'retried' ? attempts.findLast((a) => isRunning(a) && retriedBy(a)) : undefined;
-  return retried ?? attempts.findLast(isRunning);
+function runningOf(life: Life, fact: Fact): Attempt | undefined {
+  const retried =
+    fact.subject === 'retried' ? latestOf(life, fact, (a) => isRunning(a) && isRetried(life, a)) : undefined;
+  return retried ?? latestOf(life, fact, isRunning);
+}
+
+/** The attempt after this one was received. */
+function isRetried({ attempts }: Life, { received }: Attempt): boolean {
+  const next = (received?.said?.retries ?? Number.NaN) + 1;
+  return attempts.some((attempt) => attempt.received?.said?.retries === next);
 }
 
 /**
@@ -367,8 +244,17 @@ function tellMore(attempt: Attempt, fact: Fact): void {
   attempt.more.push(fact);
 }
 
-function isOf(attempt: Attempt, fact: Fact): boolean {
-  return attempt.process?.key === fact.process.key;
+/** The latest run of the process that tells a fact, among those that are such. */
+function latestOf({ attempts }: Life, { process }: Fact, isSuch: (attempt: Attempt) => boolean): Attempt | undefined {
+  for (let i = attempts.length - 1; i >= 0; i--) {
+    const attempt = attempts[i] as Attempt;
+    if (attempt.process?.key === process.key && isSuch(attempt)) return attempt;
+  }
+  return undefined;
+}
+
+function isRunning({ started, end }: Attempt): boolean {
+  return started !== null && end === null;
 }
 
 /** Neither started nor ended. */

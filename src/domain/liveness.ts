@@ -15,8 +15,8 @@
  * The state stays what it was, since nobody knows the end; the mark goes as soon as the task or its worker is heard of.
  */
 import type { Seconds } from './event.ts';
+import type { Fact } from './fact.ts';
 import { heardSince } from './hearing.ts';
-import type { Fact } from './life.ts';
 import type { State } from './memory.ts';
 import { FAILURE, PENDING, RECEIVED, REJECTED, RETRY, REVOKED, SUCCESS } from './states.ts';
 import { lifeOf, type Task } from './task.ts';

@@ -1,5 +1,6 @@
 /** What one cluster's state holds in memory, and for how long: creation, eviction, families, restoring. Shared by all reducers. */
 import type { Loss } from './audit.ts';
+import { Ended } from './ended.ts';
 import type { Json, Seconds } from './event.ts';
 import { createHearing, type Hearing } from './hearing.ts';
 import { Oldest } from './oldest.ts';
@@ -50,9 +51,7 @@ export interface Limits {
 interface Indexes {
   readonly oldestTask: Oldest<Task>;
   readonly oldestWorker: Oldest<Worker>;
-  /** Tasks that have ended, by uuid, in that order. */
-  readonly finished: Map<string, Task>;
-  readonly oldestFinished: Oldest<Task>;
+  readonly ended: Ended;
   /** By the uuid of a parent that is not in memory: its children that are. */
   readonly waiting: Map<string, Set<string>>;
   /** Parents that a task had before its present one, by the task's uuid: a retried task becomes its own parent. */
@@ -72,7 +71,6 @@ const MAX_FORMER_PARENTS = 16;
 export function createState(cluster: string, limits: Limits, timeOrder: TimeOrder | null): State {
   const tasks = new Map<string, Task>();
   const workers = new Map<string, Worker>();
-  const finished = new Map<string, Task>();
   return {
     cluster,
     tasks,
@@ -91,8 +89,7 @@ export function createState(cluster: string, limits: Limits, timeOrder: TimeOrde
     indexes: {
       oldestTask: new Oldest(tasks),
       oldestWorker: new Oldest(workers),
-      finished,
-      oldestFinished: new Oldest(finished),
+      ended: new Ended(),
       waiting: new Map(),
       formerParents: new Map(),
       expected: new Map(),
@@ -120,13 +117,8 @@ export function dropWorker(state: State, worker: Worker): void {
 
 /** To be called when `hasEnded(task)` has changed. */
 export function noteReady(state: State, task: Task): void {
-  const { finished, oldestFinished } = state.indexes;
-  if (!hasEnded(task)) {
-    finished.delete(task.uuid);
-  } else {
-    finished.set(task.uuid, task);
-    oldestFinished.added();
-  }
+  if (hasEnded(task)) state.indexes.ended.add(task);
+  else state.indexes.ended.leave(task);
 }
 
 /** A task name as it is kept; a new one is noted in `task_types`. */
@@ -261,10 +253,8 @@ function keepWorker(state: State, worker: Worker): Worker {
 /** Drops the task that ended first; where none has ended, all are active and the one that came first goes. */
 function evictTask(state: State): void {
   const { tasks, indexes } = state;
-  let task = indexes.oldestFinished.next();
-  if (task) {
-    indexes.finished.delete(task.uuid);
-  } else {
+  let task = indexes.ended.takeOldest();
+  if (!task) {
     task = indexes.oldestTask.next();
     state.evicted_active++;
   }

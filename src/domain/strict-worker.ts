@@ -11,7 +11,7 @@
  */
 import { countHeartbeat, countStarted, createAudit } from './audit.ts';
 import type { Event, Seconds } from './event.ts';
-import { type Fact, isKnown } from './life.ts';
+import { type Fact, isKnown } from './fact.ts';
 import { addWorker, type State } from './memory.ts';
 import { type Incarnation, MAX_SKEWS, type Worker } from './worker.ts';
 

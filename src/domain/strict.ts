@@ -3,8 +3,9 @@
  * their true order, and shows the latest run on the task's record.
  */
 import type { Event, Json, Seconds } from './event.ts';
+import type { Fact, Said } from './fact.ts';
 import { createFacts } from './facts.ts';
-import { type Attempt, createLife, type Fact, type Life, live, type Said } from './life.ts';
+import { type Attempt, createLife, type Life, live } from './life.ts';
 import { addTask, joinParent, leaveParent, noteReady, type State, shareName, takeChildren } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
 import { FAILURE, PENDING, RECEIVED, REJECTED, RETRY, REVOKED, STARTED, SUCCESS } from './states.ts';
@@ -31,14 +32,14 @@ export function createStrict(): Reducer {
     const fact = toFact(event, local_received, state.indexes.texts, known?.uuid);
     if (fact === null) return null;
     const task = known ?? addTask(state, uuid);
-    const life = lifeOf(task) ?? createLife();
-    task.life = life;
+    const life = lifeOf(task) ?? beginLife(task);
     const effect = live(life, fact);
     if (effect === 'same' || effect === 'too-old') return null;
     state.event_count++;
     if (fact.subject === 'received') state.task_count++;
     noteSignOfLife(state, fact);
-    if (fact.said?.name !== undefined) shareName(state, fact.said.name);
+    const name = fact.said?.name;
+    if (name !== undefined && name !== task.name) shareName(state, name);
     if (!showStep(state, task, life, fact)) show(state, task, life);
     joinParentOf(state, task, fact);
     takeChildren(state, task);
@@ -53,6 +54,12 @@ export function createStrict(): Reducer {
       return null;
     },
   };
+}
+
+function beginLife(task: Task): Life {
+  const life = createLife();
+  task.life = life;
+  return life;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The record of one task: what the events said of it, in Celery's names. */
 import type { Json, Seconds } from './event.ts';
 import type { Life } from './life.ts';
-import { PENDING, READY_STATES, REJECTED } from './states.ts';
+import { FAILURE, PENDING, REJECTED, REVOKED, SUCCESS } from './states.ts';
 import { restoreLife } from './stored-life.ts';
 
 /**
@@ -54,7 +54,7 @@ export interface Task {
   extra: Record<string, Json> | null;
   /** Its runs, as the `strict` reducer knows them; null for the `celery` reducer. */
   life: Life | null;
-  /** The same as text, where the record was loaded and nobody has asked for its runs since; see `lifeOf`. */
+  /** What they do not say of its runs, as text, where it was loaded and nobody has asked for them since; see `lifeOf`. */
   stored_life: string | null;
 }
 
@@ -105,7 +105,7 @@ export const TASK_FIELDS: ReadonlySet<string> = new Set(
 /** The runs of a task; null for the `celery` reducer. */
 export function lifeOf(task: Task): Life | null {
   if (task.life === null && task.stored_life !== null) {
-    task.life = restoreLife(task.stored_life);
+    task.life = restoreLife(task.stored_life, task);
     task.stored_life = null;
   }
   return task.life;
@@ -120,6 +120,6 @@ export function hasEnded(task: Task): boolean {
 }
 
 /** Celery's `ready`: in one of its states for results. */
-function isReady(task: Task): boolean {
-  return READY_STATES.has(task.state);
+function isReady({ state }: Task): boolean {
+  return state === SUCCESS || state === FAILURE || state === REVOKED; // READY_STATES, asked for each event
 }

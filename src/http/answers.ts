@@ -36,9 +36,9 @@ type QueryOf<R> = R extends { query: infer Schema } ? Output<Schema, object> : o
 type ParamsOf<R> = R extends { params: infer Schema } ? Output<Schema, object> : object;
 type BodyOf<R> = R extends { response: infer Schema } ? Output<Schema, never> : never;
 
-/** One for each route of the contract that is asked something. */
+/** One for each route of the contract that is not mounted by itself. */
 export type Handlers = {
-  readonly [Name in Exclude<keyof Api, 'GET /healthz' | 'GET /readyz'>]: (
+  readonly [Name in keyof Api as Api[Name] extends { own: true } ? never : Name]: (
     asked: Asked<QueryOf<Api[Name]>, ParamsOf<Api[Name]>>,
   ) => Answered<BodyOf<Api[Name]>>;
 };

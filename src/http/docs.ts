@@ -5,10 +5,13 @@ import type { OpenApi, Operation, Schema } from '../contract/openapi.ts';
 type Html = ReturnType<typeof html>;
 
 export function docsPage({ info, paths, components }: OpenApi): string {
-  const tags = [...new Set(Object.values(paths).flatMap(({ get }) => get.tags))];
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, told]) => ({ name: `${method.toUpperCase()} ${path}`, told })),
+  );
+  const tags = [...new Set(routes.flatMap(({ told }) => told.tags))];
   const sections = tags.map((tag) => {
-    const ofTag = Object.entries(paths).filter(([, { get }]) => get.tags.includes(tag));
-    return html`<section><h2 id="tag-${tag}">${tag}</h2>${ofTag.map(([path, { get }]) => operation(path, get))}</section>`;
+    const ofTag = routes.filter(({ told }) => told.tags.includes(tag));
+    return html`<section><h2 id="tag-${tag}">${tag}</h2>${ofTag.map(({ name, told }) => operation(name, told))}</section>`;
   });
   const schemas = Object.entries(components.schemas).map(
     ([name, schema]) => html`<article id="schema-${name}"><h3><code>${name}</code></h3>
@@ -24,16 +27,16 @@ The same for tools: <a href="openapi.json">openapi.json</a>.</p>
 `);
 }
 
-function operation(path: string, { operationId, summary, description, parameters, responses }: Operation): Html {
+function operation(name: string, { operationId, summary, description, parameters, responses }: Operation): Html {
   const rows = parameters.map(
     ({
-      name,
+      name: parameter,
       in: where,
       description: told,
       schema,
       example,
-    }) => html`<tr><th scope="row"><code>${name}</code></th><td>${where}</td><td>${typeOf(schema)}</td>
-<td>${prose(told)}${example === undefined ? '' : html`, such as <code>${name}=${example.join()}</code>`}</td></tr>`,
+    }) => html`<tr><th scope="row"><code>${parameter}</code></th><td>${where}</td><td>${typeOf(schema)}</td>
+<td>${prose(told)}${example === undefined ? '' : html`, such as <code>${parameter}=${example.join()}</code>`}</td></tr>`,
   );
   const table = html`<table><thead><tr><th scope="col">parameter</th><th scope="col">in</th><th scope="col">type</th><th scope="col">meaning</th></tr></thead><tbody>${rows}</tbody></table>`;
   const answers = Object.entries(responses).map(
@@ -42,7 +45,7 @@ function operation(path: string, { operationId, summary, description, parameters
         ([type, { schema }]) => html`<span class="media"><code>${type}</code> ${typeOf(schema)}</span> `,
       )}</li>`,
   );
-  return html`<article id="${operationId}"><h3><code>GET ${path}</code></h3><p><strong>${summary}.</strong> ${prose(description ?? '')}</p>
+  return html`<article id="${operationId}"><h3><code>${name}</code></h3><p><strong>${summary}.</strong> ${prose(description ?? '')}</p>
 ${rows.length > 0 ? table : ''}<ul class="answers">${answers}</ul></article>`;
 }
 

@@ -33,7 +33,6 @@ export function createRoutes(sources: ApiSources): Hono {
     await next();
     const { headers } = context.res;
     if (!headers.has('etag') && !headers.has('cache-control')) context.header('cache-control', 'no-store');
-    context.header('x-content-type-options', 'nosniff');
   });
   mountPages(app);
   const clusterNow = (): ClusterAnswer => clusterAnswer(sources);

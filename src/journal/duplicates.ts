@@ -1,6 +1,8 @@
-/** Tells which of a batch's events the journal holds already: a broker delivers again what was not acknowledged. */
+/** Tells what of a batch is recorded already: a broker delivers again what was not acknowledged. */
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import type { Event, ReceivedEvent } from '../domain/event.ts';
+import type { DeadLetter, Event, ReceivedEvent, Seconds } from '../domain/event.ts';
+import { storableText } from '../postgres-text.ts';
 import { bodyOf, hostnameOf, identityOf, timestampOf, uuidOf } from './rows.ts';
 
 /**
@@ -63,4 +65,55 @@ async function recordedIdentities(client: pg.Client, suspects: readonly Received
     others,
   );
   return known;
+}
+
+/**
+ * How long before the latest dead letter of its cluster one that comes again was received at most: RabbitMQ takes a
+ * message back that was not acknowledged for half an hour.
+ */
+const AGAIN: Seconds = 3600;
+
+/**
+ * The dead letters without those that are recorded already, in whole or as the same elements of a list. Of messages that
+ * were no events there is nothing to tell one from another but their bytes; where redaction keeps none, rather twice than
+ * not at all. Only those that the broker flagged are looked at, unless `all` are suspect.
+ */
+export async function leaveOutRecorded(
+  client: pg.Client,
+  letters: readonly DeadLetter[],
+  all: boolean,
+): Promise<readonly DeadLetter[]> {
+  const suspects = new Map<DeadLetter, string>();
+  for (const letter of letters) {
+    if ((all || letter.redelivered) && letter.body.length > 0) suspects.set(letter, digestOf(letter));
+  }
+  if (suspects.size === 0) return letters;
+  const clusters = new Set<string>();
+  const lengths = new Set<number>();
+  for (const { cluster, body } of suspects.keys()) {
+    clusters.add(cluster);
+    lengths.add(body.length);
+  }
+  // A length is known without reading the body, which may be long.
+  const { rows } = await client.query<{ cluster: string; routing_key: string; digest: string }>(
+    `select d.cluster, d.routing_key, encode(sha256(d.body), 'hex') as digest
+      from unnest($1::text[]) as c (name) cross join lateral (
+        select received_at from dead_letters where cluster = name order by received_at desc limit 1) as latest
+      join dead_letters d on d.cluster = c.name and d.received_at >= latest.received_at - interval '${AGAIN} s'
+      where octet_length(d.body) = any($2::int[]) and sha256(d.body) = any($3::bytea[])`,
+    [[...clusters], [...lengths], Array.from(suspects.values(), (digest) => Buffer.from(digest, 'hex'))],
+  );
+  const known = new Set(rows.map(({ cluster, routing_key, digest }) => letterKey(cluster, routing_key, digest)));
+  return letters.filter((letter) => {
+    const digest = suspects.get(letter);
+    return digest === undefined || !known.has(letterKey(letter.cluster, storableText(letter.routing_key), digest));
+  });
+}
+
+function digestOf({ body }: DeadLetter): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+function letterKey(cluster: string, routingKey: string, digest: string): string {
+  return JSON.stringify([cluster, routingKey, digest]);
 }

@@ -75,6 +75,7 @@ export function refusedEvent(received: ReceivedEvent, why: string): DeadLetter {
   return {
     cluster: received.cluster,
     local_received: received.local_received,
+    redelivered: received.redelivered,
     routing_key: received.event.type.replaceAll('-', '.'),
     content_type: 'application/json',
     content_encoding: 'utf-8',

@@ -2,9 +2,9 @@
 import { capturedBy } from '../domain/audit.ts';
 import type { Seconds } from '../domain/event.ts';
 import { livenessOf, orphanOf } from '../domain/liveness.ts';
+import { labelOf, OTHER } from '../domain/series.ts';
 import type { State } from '../domain/state.ts';
 import { RECEIVED } from '../domain/states.ts';
-import { labelOf, OTHER } from '../domain/tally.ts';
 
 export interface Census {
   readonly cluster: string;

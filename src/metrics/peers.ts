@@ -7,7 +7,6 @@
 import type { QueueLength } from '../broker/queue-watch.ts';
 import type { Seconds } from '../domain/event.ts';
 import { livenessOf } from '../domain/liveness.ts';
-import type { Clusters } from '../domain/state.ts';
 import {
   DIMENSIONS,
   hostOf,
@@ -19,11 +18,12 @@ import {
   type SeriesKind,
   TASK_COUNTS,
   TASK_TYPES,
-  type Tally,
   WAIT_BUCKETS,
   WORKER_TASK_COUNTS,
   WORKER_TASK_TYPES,
-} from '../domain/tally.ts';
+} from '../domain/series.ts';
+import type { Clusters } from '../domain/state.ts';
+import type { Tally } from '../domain/tally.ts';
 import type { Worker } from '../domain/worker.ts';
 import type { Census } from './census.ts';
 import { bucketLabels, type Exposition, labelText } from './exposition.ts';

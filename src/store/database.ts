@@ -1,7 +1,9 @@
 /** The one connection pool, and the schema that it works in. */
 import createKnex, { type Knex } from 'knex';
 import pg from 'pg';
+import type { Seconds } from '../domain/event.ts';
 import { MonitorError, reasonOf, redactUrl } from '../errors.ts';
+import { Watch } from './watch.ts';
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/name`. */
@@ -10,6 +12,8 @@ export interface DatabaseOptions {
   readonly schema: string;
   /** Connections at most: at least 2. @default 6 */
   readonly poolSize?: number;
+  /** How long the server may be silent before it is asked whether it is still at work. @default 5 */
+  readonly silence?: Seconds;
 }
 
 /** A database that answered once. It may go away and come back: every use of the pool connects anew where needed. */
@@ -26,8 +30,15 @@ const CONNECT_TIMEOUT = 10;
  * @throws MonitorError DATABASE_UNREACHABLE, also where the server refuses the login or has no such database;
  *   CONFIG_INVALID for a URL that cannot be read or a database whose encoding is not UTF-8.
  */
-export async function openDatabase({ url, schema, poolSize = 6 }: DatabaseOptions): Promise<Database> {
-  const knex = createPool(url, schema, poolSize);
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, schema, poolSize = 6, silence = 5 } = options;
+  const connection = connectionOf(url);
+  const watch = new Watch(connection, silence);
+  const knex = createPool(connection, watch, schema, poolSize);
+  const close = async (): Promise<void> => {
+    await knex.destroy();
+    watch[Symbol.dispose]();
+  };
   try {
     const { rows } = await knex.raw('show server_encoding');
     const encoding: unknown = rows[0]?.server_encoding;
@@ -36,33 +47,40 @@ export async function openDatabase({ url, schema, poolSize = 6 }: DatabaseOption
       throw new MonitorError('CONFIG_INVALID', `the database is encoded in ${encoding}, expected UTF8; ${hint}`);
     }
   } catch (cause) {
-    await knex.destroy();
+    await close();
     if (cause instanceof MonitorError) throw cause;
     const message = `the database at ${redactUrl(url)} could not be reached: ${reasonOf(cause)}`;
     throw new MonitorError('DATABASE_UNREACHABLE', message, { cause });
   }
-  return { knex, schema, [Symbol.asyncDispose]: () => knex.destroy() };
+  return { knex, schema, [Symbol.asyncDispose]: close };
 }
 
-function createPool(url: string, schema: string, poolSize: number): Knex {
+function connectionOf(url: string): pg.ClientConfig {
   try {
     new URL(url);
   } catch (cause) {
     const expected = 'expected postgres://user:password@host:port/database';
     throw new MonitorError('CONFIG_INVALID', `the database URL cannot be read; ${expected}`, { cause });
   }
+  return {
+    connectionString: url,
+    application_name: 'celerycam',
+    connectionTimeoutMillis: CONNECT_TIMEOUT * 1000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types: { getTypeParser },
+  };
+}
+
+function createPool(connection: pg.ClientConfig, watch: Watch, schema: string, poolSize: number): Knex {
+  const afterCreate = (client: pg.Client, done: (error: unknown) => void): void => {
+    watch.admit(client).then(() => done(null), done);
+  };
   return createKnex({
     client: 'pg',
-    connection: {
-      connectionString: url,
-      application_name: 'celerycam',
-      connectionTimeoutMillis: CONNECT_TIMEOUT * 1000,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      types: { getTypeParser },
-    } as Knex.PgConnectionConfig,
+    connection: connection as Knex.PgConnectionConfig,
     searchPath: [schema],
-    pool: { min: 0, max: poolSize },
+    pool: { min: 0, max: poolSize, afterCreate },
     acquireConnectionTimeout: (CONNECT_TIMEOUT + 5) * 1000,
     // knex would write about connections that it replaces to the console; what matters of it reaches the caller.
     log: { warn: ignore, error: ignore, debug: ignore, deprecate: ignore },

@@ -41,7 +41,9 @@ export function lengthOf(code: number): { readonly measure: Measure; readonly se
 
 function lengthCode(measure: Measure, length: string): string {
   const n = `round(ln(greatest(${length}, 1e-9)) / ln(${BASE}::float8))`;
-  return `(${MEASURES[measure]} + least(${LONGEST}, greatest(${SHORTEST}, ${n})))::integer`;
+  // `greatest` and `least` leave nulls out.
+  const code = `(${MEASURES[measure]} + least(${LONGEST}, greatest(${SHORTEST}, ${n})))::integer`;
+  return `case when ${length} is not null then ${code} end`;
 }
 
 const STATE_CODE = `coalesce(array_position(array[${COUNTED_STATES.map((state) => `'${state}'`).join(', ')}], state) - 1,

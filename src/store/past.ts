@@ -20,7 +20,7 @@ import { type Found, fetch, type Source, walk } from './walk.ts';
 
 /** As the indexes of the migration `003_questions` have it, word for word. */
 const ENDED = `state in ('SUCCESS', 'FAILURE', 'REVOKED')`;
-const LENGTH_CLASS = 'floor(ln(until - since) / ln(4.0::float8))::integer';
+const LENGTH_CLASS = 'floor(ln(until - since) / ln(2.0::float8))::integer';
 
 export async function pastTasks(client: pg.Client, asked: Asked, asOf: AsOf): Promise<Listed> {
   const { order, conjuncts, limit } = asked;
@@ -31,7 +31,8 @@ export async function pastTasks(client: pg.Client, asked: Asked, asOf: AsOf): Pr
   const key = keyed && indexed(keyed);
   if (key) return { ...cut(await pastOf(client, asked, key, snapshot), order, limit), exactly: null };
   const byTime = order.sort !== 'runtime' && order.sort !== 'name';
-  const ceiling = byTime ? (await latestTime(client, snapshot)) + AHEAD : null;
+  const clocks = byTime ? await clocksAt(client, snapshot) : null;
+  const ceiling = clocks && clocks.latest + AHEAD;
   const honest = byTime ? [plain('not ahead')] : [];
 
   const states = stateSets(conjuncts);
@@ -39,7 +40,7 @@ export async function pastTasks(client: pg.Client, asked: Asked, asOf: AsOf): Pr
   let last = found[0]?.upTo ?? null;
   if (states.ended) {
     const source: Source = {
-      ...{ table: 'task_history', columns: PAST_ROW, ceiling },
+      ...{ table: 'task_history', columns: PAST_ROW, besides: 'since, until, ahead', ceiling },
       narrow: all([plain(ENDED), namedOnly(order, conjuncts)]),
       filter: all([held, ...honest, asked.filter]),
     };
@@ -52,7 +53,7 @@ export async function pastTasks(client: pg.Client, asked: Asked, asOf: AsOf): Pr
   if (states.active !== 'none') {
     items.push(...(await underWay(client, asked, asOf, states.active, last, honest)));
   }
-  if (byTime) {
+  if (clocks?.ahead) {
     for (const [table, condition] of [
       ['task_states', stays],
       ['task_history', held],
@@ -74,14 +75,19 @@ export async function pastTasks(client: pg.Client, asked: Asked, asOf: AsOf): Pr
   return { items: page.items, upTo: page.upTo ?? last, exactly: null };
 }
 
-/** No snapshot up to this one was taken later: clocks of several recorders may differ. To the millisecond, rounded up. */
-async function latestTime(client: pg.Client, snapshot: number): Promise<Seconds> {
-  const [found] = await rows<{ time: Seconds }>(
+/**
+ * No snapshot up to this one was taken later than `latest`, to the millisecond, rounded up: clocks of several recorders may
+ * differ. `ahead`: there are versions of clocks that are ahead of it.
+ */
+async function clocksAt(client: pg.Client, snapshot: number): Promise<{ latest: Seconds; ahead: boolean }> {
+  const [found] = await rows<{ latest: Seconds; ahead: boolean }>(
     client,
-    () => `select extract(epoch from max(taken_at))::float8 + 0.002 as time from snapshots
-      where id between ${snapshot - 100} and ${snapshot}`,
+    () => `select extract(epoch from max(taken_at))::float8 + 0.002 as latest,
+        exists (select from task_states where ahead and since <= ${snapshot})
+          or exists (select from task_history where ahead and since <= ${snapshot}) as ahead
+      from snapshots where id between ${snapshot - 100} and ${snapshot}`,
   );
-  return found?.time ?? 0;
+  return found ?? { latest: 0, ahead: true };
 }
 
 /** What is in `task_states` and has not changed since the snapshot. */
@@ -98,7 +104,8 @@ async function unchanged(
     return cut(await fetch(client, source, order, from, limit + 1), order, limit);
   }
   const narrow = ordered(order, conjuncts);
-  const source: Source = { table: 'task_states', columns: PAST_ROW, narrow, ceiling, filter: asked };
+  const kept = { table: 'task_states', columns: PAST_ROW, besides: 'since, ahead' } as const;
+  const source: Source = { ...kept, narrow, ceiling, filter: asked };
   return walk(client, source, order, from, null, limit, deadline);
 }
 
@@ -110,7 +117,10 @@ function namedOnly(order: Order, conjuncts: readonly Conjunct[]): Condition {
   );
 }
 
-/** Versions of tasks that were under way: those of each length are sought where they can have begun. */
+/**
+ * Versions of tasks that were under way: those of each length are sought where they can have begun. (`until + 0` keeps
+ * Postgres from going by `until` alone: everything since.)
+ */
 async function underWay(
   client: pg.Client,
   { order, filter, from, limit }: Asked,
@@ -119,21 +129,20 @@ async function underWay(
   last: Key | null,
   honest: readonly Condition[],
 ): Promise<TaskRow[]> {
-  const wanted = states === 'all' ? await activeStates(client) : states;
-  if (wanted.length === 0) return [];
   const asked = all([filter, ...honest]);
   const after = from === null ? null : beyond(order, from);
   const notBeyond = last === null ? null : beyond(order, last);
   const found = await rows<FoundTask>(
     client,
-    (
-      p,
-    ) => `select ${PAST_ROW.replaceAll(/(^|, )/g, '$1held.')} from unnest(${p.add(wanted, 'text[]')}) as wanted (state)
-      cross join generate_series(0, ${longest(snapshot)}) as lengths (class)
-      cross join lateral (select * from task_history h where h.state = wanted.state and not (${ENDED})
-        and ${LENGTH_CLASS} = lengths.class and h.since > ${snapshot} - (4::bigint ^ (lengths.class + 1))::bigint - 1
-        and h.since <= ${snapshot} and h.until > ${snapshot} and ${asked(p)}
-        ${after ? `and (${after(p)})` : ''} ${notBeyond ? `and (${notBeyond(p)}) is not true` : ''}) as held
+    (p) => `with recursive ${ACTIVE_STATES}, sought as materialized (
+        select wanted.state as sought, class, ${snapshot} - (2::bigint ^ (class + 1))::bigint as after
+        from ${states === 'all' ? 'active' : `unnest(${p.add(states, 'text[]')})`} as wanted (state)
+        cross join generate_series(0, ${longest(snapshot)}) as lengths (class)
+      )
+      select ${PAST_ROW.replaceAll(/(^|, )/g, '$1held.')} from sought cross join lateral (
+        select * from task_history h where h.state = sought.sought and not (h.${ENDED}) and ${LENGTH_CLASS} = sought.class
+          and h.since > sought.after and h.since <= ${snapshot} and h.until + 0 > ${snapshot} offset 0) as held
+      where ${asked(p)} ${after ? `and (${after(p)})` : ''} ${notBeyond ? `and (${notBeyond(p)}) is not true` : ''}
       order by ${order.by} limit ${limit + 1}`,
   );
   return found.map(toTaskRow);
@@ -141,23 +150,16 @@ async function underWay(
 
 /** The class of the longest versions that there can be: far more snapshots than anybody takes. */
 function longest(snapshot: number): number {
-  return Math.ceil(Math.log(Math.max(snapshot, 2) + 1e9) / Math.log(4));
+  return Math.ceil(Math.log2(snapshot + 1e9));
 }
 
 /** States in the history that are no ends, found one after the other along their index. */
-async function activeStates(client: pg.Client): Promise<string[]> {
-  const notEnded = `not (${ENDED})`;
-  const found = await rows<{ state: string }>(
-    client,
-    () => `with recursive known (found) as (
-      (select state from task_history where ${notEnded} order by state limit 1)
-      union all
-      select (select state from task_history where state > known.found and ${notEnded} order by state limit 1)
-        from known where known.found is not null
-    ) select found as state from known where found is not null`,
-  );
-  return found.map(({ state }) => state);
-}
+const ACTIVE_STATES = `known (found) as (
+    (select state from task_history where not (${ENDED}) order by state limit 1)
+    union all
+    select (select state from task_history where state > known.found and not (${ENDED}) order by state limit 1)
+      from known where known.found is not null
+  ), active as (select found from known where found is not null)`;
 
 /** Which kinds of history a filter can find anything in. */
 function stateSets(conjuncts: readonly Conjunct[]): { ended: boolean; active: readonly string[] | 'all' | 'none' } {

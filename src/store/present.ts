@@ -13,6 +13,8 @@ const FEW = 2000;
 /** As many are counted. */
 const COUNTED = 10_000;
 
+const PRESENT = { table: 'task_states', columns: PRESENT_ROW, besides: 'since' } as const;
+
 /** A list that is being answered. */
 export interface Asked {
   readonly order: Order;
@@ -35,18 +37,12 @@ export async function presentTasks(client: pg.Client, asked: Asked): Promise<Lis
   const { order, conjuncts, filter, from, limit } = asked;
   const few = await fewest(client, conjuncts);
   if (few !== null) {
-    const source = { table: 'task_states', columns: PRESENT_ROW, narrow: few, filter } as const;
+    const source = { ...PRESENT, narrow: few, filter };
     const found = await fetch(client, source, order, from, limit + 1);
     const exactly = await countUpTo(client, 'task_states', all([few, filter]), FEW);
     return { ...cut(found, order, limit), exactly };
   }
-  const source = {
-    table: 'task_states',
-    columns: PRESENT_ROW,
-    narrow: ordered(order, conjuncts),
-    ceiling: null,
-    filter,
-  } as const;
+  const source = { ...PRESENT, narrow: ordered(order, conjuncts), ceiling: null, filter };
   const found = await walk(client, source, order, from, null, limit, asked.deadline);
   if (conjuncts.length > 0) return { ...found, exactly: null };
   const counted = await countUpTo(client, 'task_states', EVERYTHING, COUNTED + 1);

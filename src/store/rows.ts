@@ -66,7 +66,7 @@ function copyRuns(task: Task): string {
   const life = lifeOf(task);
   if (life === null) return '\\N\t\\N';
   const runs = life.dropped + life.attempts.length > 1 ? copyJson(runsOf(life) as unknown as Json) : '\\N';
-  return `${runs}\t${copyText(storeLife(life))}`;
+  return `${runs}\t${copyText(storeLife(life, task))}`;
 }
 
 /** What is read of `task_states` to make a task again, in the order of `toTask`. */

@@ -8,12 +8,11 @@ import { momentOf, rows, snapshotOf } from './ask.ts';
 import { conjunctsOf, EVERYTHING, filterSql, unkept } from './filter-sql.ts';
 import type { TasksQuestion } from './history.ts';
 import { asKey, type Key, type Order, orderOf } from './order.ts';
-import { type Condition, plain } from './parameters.ts';
 import { pastTasks } from './past.ts';
 import { type Asked, presentTasks } from './present.ts';
 
 /** How long a page looks for rows, milliseconds. */
-const SEARCH = 25;
+const SEARCH = 20;
 
 export async function tasksPage(
   client: pg.Client,
@@ -75,17 +74,22 @@ function placeOf(question: TasksQuestion, order: Order): { from: Key | null; pin
 /** How many rows Postgres believes that there are. */
 async function estimate(client: pg.Client, filter: Filter | null, asOf: AsOf | null): Promise<number> {
   const asked = filter === null ? EVERYTHING : filterSql(filter);
-  const believed = async (table: string, condition: Condition): Promise<number> => {
-    const [plan] = await rows<{ 'QUERY PLAN': readonly [{ Plan: { 'Plan Rows': number } }] }>(
-      client,
-      (p) => `explain (format json) select 1 from ${table} where (${asked(p)}) and ${condition(p)}`,
-    );
-    return plan?.['QUERY PLAN'][0].Plan['Plan Rows'] ?? 0;
-  };
-  if (asOf === null) return believed('task_states', EVERYTHING);
-  const since = await believed('task_states', plain(`since <= ${asOf.snapshot}`));
-  // Of the versions that ended later, those that began later did not hold then.
-  const ended = await believed('task_history', plain(`until > ${asOf.snapshot}`));
-  const begun = await believed('task_history', plain(`since > ${asOf.snapshot}`));
-  return since + Math.max(0, ended - begun);
+  const parts =
+    asOf === null
+      ? [['task_states', 'true']]
+      : [
+          ['task_states', `since <= ${asOf.snapshot}`],
+          // Of the versions that ended later, those that began later did not hold then.
+          ['task_history', `until > ${asOf.snapshot}`],
+          ['task_history', `since > ${asOf.snapshot}`],
+        ];
+  const [plan] = await rows<{ 'QUERY PLAN': readonly [{ Plan: { Plans?: readonly { 'Plan Rows': number }[] } }] }>(
+    client,
+    (p) => {
+      const selects = parts.map(([table, when]) => `(select 1 from ${table} where (${asked(p)}) and ${when} offset 0)`);
+      return `explain (format json) ${[...selects, '(select 1 offset 0)'].join(' union all ')}`;
+    },
+  );
+  const [stays = 0, ended = 0, begun = 0] = (plan?.['QUERY PLAN'][0].Plan.Plans ?? []).map((part) => part['Plan Rows']);
+  return asOf === null ? stays : stays + Math.max(0, ended - begun);
 }

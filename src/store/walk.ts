@@ -9,7 +9,10 @@ import { type FoundTask, toTaskRow } from './task-rows.ts';
 /** Where rows come from. */
 export interface Source {
   readonly table: 'task_states' | 'task_history';
+  /** What is read of a row that is found. */
   readonly columns: string;
+  /** And what else is asked for in conditions. */
+  readonly besides: string;
   /** What an index answers together with the order: rows that do not satisfy it cost nothing. */
   readonly narrow: Condition;
   /** No row has a greater value of what is sorted by; null: nobody knows. */
@@ -24,8 +27,8 @@ export interface Found {
   readonly upTo: Key | null;
 }
 
-/** Rows that one statement looks at. */
-const STEP = 4000;
+/** Rows that one statement looks at, but for the first, which is enough where most rows match: some milliseconds. */
+const STEP = 1000;
 
 /**
  * Walks along the order until enough rows are found, nothing is left, or `deadline` (of `performance.now()`) has passed: what
@@ -46,26 +49,27 @@ export async function walk(
   const { ceiling } = source;
   const below: Condition[] = ceiling === null ? [] : [(p) => `${order.columns[0]} <= ${p.add(ceiling, 'float8')}`];
   let place = from;
-  while (true) {
+  for (let n = 0; ; n += 1) {
+    const step = n === 0 ? 2 * limit : STEP;
     let behind: Key | null = null;
     for (const { where, valued, by } of segments(order, place)) {
       if (!valued && last !== null && last[0] !== null) continue;
       const near = all([where, narrow, ...(valued ? below : [])]);
-      const found = await rows<FoundTask>(
+      const found = await rows<FoundTask & { n: number; fits: boolean | null }>(
         client,
-        (p) => `select ${source.columns} from (select * from ${source.table} where ${near(p)}
-          order by ${by} limit ${STEP}) as near where ${source.filter(p)} order by ${by} limit ${limit - items.length}`,
+        (p) => `with near as materialized (
+            select ${source.columns}, ${source.besides}, row_number() over (order by ${by}) as n from ${source.table}
+            where ${near(p)} order by ${by} limit ${step}
+          ), looked_at as (select near.*, (${source.filter(p)}) as fits from near)
+          select ${source.columns}, n, fits from looked_at where fits or n = ${step}
+          order by n limit ${limit - items.length + 1}`,
       );
-      items.push(...found.map(toTaskRow));
+      const end = found.at(-1);
+      for (const { n: _, fits, ...row } of found) if (fits && items.length < limit) items.push(toTaskRow(row));
       const latest = items.at(-1);
       if (items.length >= limit && latest) return { items, upTo: keyOf(order, latest) };
-      const [end] = await rows<Record<string, number | string | null>>(
-        client,
-        (p) => `select ${order.columns.join(', ')} from ${source.table} where ${near(p)}
-          order by ${by} offset ${STEP - 1} limit 1`,
-      );
-      if (!end) continue;
-      behind = order.columns.map((column) => end[column.replaceAll('"', '')] ?? null);
+      if (end?.n !== step) continue;
+      behind = keyOf(order, toTaskRow(end));
       break;
     }
     if (behind === null) return { items, upTo: last };
@@ -77,7 +81,7 @@ export async function walk(
 /** All rows of a condition that few satisfy, in order. */
 export async function fetch(
   client: pg.Client,
-  source: Omit<Source, 'ceiling'>,
+  source: Pick<Source, 'table' | 'columns' | 'narrow' | 'filter'>,
   order: Order,
   from: Key | null,
   limit: number,
@@ -85,9 +89,9 @@ export async function fetch(
   const after = from === null ? null : beyond(order, from);
   const found = await rows<FoundTask>(
     client,
-    (p) => `with few as materialized (select * from ${source.table} where ${source.narrow(p)})
-      select ${source.columns} from few where (${source.filter(p)}) ${after ? `and (${after(p)})` : ''}
-      order by ${order.by} limit ${limit}`,
+    // Without its `offset`, the condition would be one of many for Postgres, which might go along the order.
+    (p) => `select ${source.columns} from (select * from ${source.table} where ${source.narrow(p)} offset 0) as few
+      where (${source.filter(p)}) ${after ? `and (${after(p)})` : ''} order by ${order.by} limit ${limit}`,
   );
   return found.map(toTaskRow);
 }

@@ -1,6 +1,6 @@
-"""Folds a file of events, one JSON object a line, with Celery's own State; prints what it took as one JSON object.
+"""Folds events from standard input, one JSON object a line, with Celery's own State; prints what it took as one JSON object.
 
-usage: celery_fold.py FILE MAX_TASKS FILL
+usage: celery_fold.py MAX_TASKS FILL
 The first FILL lines fill the memory; the rest is folded at the limit. Parsing is not timed.
 """
 import json
@@ -29,13 +29,12 @@ def fold(state, lines):
 
 
 def main():
-    path, max_tasks, fill = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    max_tasks, fill = int(sys.argv[1]), int(sys.argv[2])
     state = State(max_tasks_in_memory=max_tasks)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with open(path, encoding='utf-8') as lines:
-        filling = fold(state, islice(lines, fill))
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        steady = fold(state, lines)
+    filling = fold(state, islice(sys.stdin, fill))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    steady = fold(state, sys.stdin)
     print(json.dumps({'filling': filling, 'steady': steady, 'bytes': (after - before) * 1024 / len(state.tasks.data)}))
 
 

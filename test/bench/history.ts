@@ -1,4 +1,5 @@
 /** How long each question takes over a large record. */
+import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { TASK_SORTS } from '../../src/contract/history.ts';
 import type { Filter, TextField } from '../../src/domain/filter.ts';
@@ -36,7 +37,7 @@ export async function benchHistory(url: string, tasks: number, tell: (figure: Hi
     let answer: Told | undefined;
     for (let n = 0; n < ROUNDS; n += 1) {
       const begun = performance.now();
-      answer = await ask(n);
+      answer = (await ask(n)) as Told;
       times.push(performance.now() - begun);
       if (!answer.ok) throw new Error(`${question}: ${answer.message}`);
     }
@@ -57,21 +58,26 @@ interface Told {
   };
 }
 
-type Ask = (round: number) => Promise<Told>;
+type Ask = (round: number) => Promise<unknown>;
 
 function text(field: TextField, ...parts: string[]): Filter {
   return { kind: 'text', field, pattern: { parts } };
 }
 
+function uuidOf(n: number): string {
+  const hash = createHash('md5').update(`${n}`).digest('hex');
+  return hash.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
 /** @param end when the record ends */
-function questions(history: Pick<History, 'tasks'>, end: number): [string, Ask][] {
+function questions(history: History, end: number): [string, Ask][] {
   const list =
     (more: Partial<TasksQuestion>, each?: (round: number) => Partial<TasksQuestion>): Ask =>
     async (round) =>
       history.tasks({
         ...{ filter: null, sort: 'received', descending: true, at: null, limit: 100, cursor: null, ...more },
         ...each?.(round),
-      }) as Promise<Told>;
+      });
   const states = ['SUCCESS', 'FAILURE', 'REVOKED', 'STARTED', 'RECEIVED', 'NEVER'];
   const filters: [string, Filter][] = [
     ...states.map((state): [string, Filter] => [`state:${state}`, text('state', state)]),
@@ -97,6 +103,30 @@ function questions(history: Pick<History, 'tasks'>, end: number): [string, Ask][
     for (const sort of TASK_SORTS)
       for (const descending of ways)
         made.push([`${name}, ${sort} ${descending ? 'desc' : 'asc'}`, list({ filter, sort, descending })]);
+  const day = { from: end - 86_400, to: end, cluster: null };
+  const figures = { ...day, by: null, name: null, worker: null };
+  const some = (round: number): string => uuidOf(1 + round * 1000);
+  const none = { limit: 100, cursor: null };
+  made.push(
+    ['one task', async (round) => history.task({ id: some(round), cluster: null })],
+    ['one task, an hour ago', async (round) => history.taskAt({ id: some(round), cluster: null }, end - 3600)],
+    ['versions of a task', async (round) => history.versions({ id: some(round), cluster: null })],
+    ['tree of a task', async (round) => history.tree({ id: uuidOf(10 + round * 1000), cluster: null }, null)],
+    [
+      'tree of a task, an hour ago',
+      async (round) => history.tree({ id: uuidOf(10 + round), cluster: null }, end - 3600),
+    ],
+    ['workers', async () => history.workers({ ...none, cluster: null, at: null })],
+    ['workers, an hour ago', async () => history.workers({ ...none, cluster: null, at: end - 3600 })],
+    ['snapshots', async () => history.snapshots({ ...none, from: null, to: null })],
+    ['task names of a day', async () => history.taskNames(day)],
+    ['a day by the minute', async () => history.stats({ ...figures, bucket: 60 })],
+    ['a day by five minutes', async () => history.stats({ ...figures, bucket: 300 })],
+    ['a day by the hour', async () => history.stats({ ...figures, bucket: 3600 })],
+    ['a day by the hour and name', async () => history.stats({ ...figures, bucket: 3600, by: 'name' })],
+    ['a day by five minutes and worker', async () => history.stats({ ...figures, bucket: 300, by: 'worker' })],
+    ['a day of one name by the minute', async () => history.stats({ ...figures, bucket: 60, name: 'proj.tasks.t7' })],
+  );
   const moments: [string, number][] = [
     ['a minute ago', 60],
     ['an hour ago', 3600],

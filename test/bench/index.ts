@@ -1,5 +1,5 @@
 /**
- * `npm run bench [drain|journal|shutter|fold|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
+ * `npm run bench [drain|journal|shutter|fold|history|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
  * the same machine. Only the ratios travel; quote the machine with them.
  */
 import { cpus } from 'node:os';
@@ -7,9 +7,14 @@ import setup from '../support/global-setup.ts';
 import { freshDatabase } from '../support/services.ts';
 import { celerycam, celeryState, countOnly, FullQueue } from './drain.ts';
 import { benchFold } from './fold.ts';
+import { benchHistory } from './history.ts';
 import { benchJournal } from './journal.ts';
 import { benchMetrics } from './metrics.ts';
 import { benchShutter } from './shutter.ts';
+
+const asked = process.argv.slice(2).filter((name) => name !== '--full');
+/** As many rows as the goals speak of: takes half an hour and 25 GB. */
+const full = process.argv.includes('--full');
 
 const ROUNDS = 3;
 const TASKS = 45_000;
@@ -34,6 +39,17 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
     row('event loop held up at most', blocked, 'ms (goal: 50)');
   },
   fold: benchFold,
+  history: async () => {
+    await using database = await freshDatabase();
+    const tasks = full ? 10_000_000 : 1_000_000;
+    console.log(
+      `questions over ${tasks.toLocaleString('en')} tasks and three times as many versions: p50, p99 in ms, items`,
+    );
+    await benchHistory(database.url, tasks, ({ question, p50, p99, items, bounded }) => {
+      const figures = [p50, p99].map((ms) => ms.toFixed(1).padStart(8)).join('');
+      console.log(`${question.padEnd(54)}${figures}${String(items).padStart(6)}${bounded ? ' (looked so far)' : ''}`);
+    });
+  },
   metrics: async () => benchMetrics(),
 };
 
@@ -85,7 +101,6 @@ function median(numbers: readonly number[]): number {
   return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 }
 
-const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !Object.hasOwn(SECTIONS, name));
 if (unknown.length > 0) {
   console.error(`there is no section ${unknown.join(', ')}; expected ${Object.keys(SECTIONS).join(', ')}`);

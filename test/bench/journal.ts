@@ -8,7 +8,7 @@ import { EVENTS, eventLine } from '../../src/journal/rows.ts';
 import { CopyLines, copyIn } from '../../src/postgres.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { migrateDown, migrateUp } from '../../src/store/migrate.ts';
-import { eventTexts } from './fold.ts';
+import { eventTexts } from './fold-events.ts';
 
 export interface JournalFigures {
   /** Events per second. */

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CeleryApp, type Published } from '../support/celery-app.ts';
+import { parseExposition, sampleOf } from '../support/exposition.ts';
 import { Running } from '../support/running.ts';
 import { type Fresh, freshDatabase, freshVhost } from '../support/services.ts';
 
@@ -53,6 +55,41 @@ afterAll(async () => {
   await app?.[Symbol.asyncDispose]();
   await running?.[Symbol.asyncDispose]();
   await Promise.all([vhost?.[Symbol.asyncDispose](), database?.[Symbol.asyncDispose]()]);
+});
+
+describe('/metrics', () => {
+  const scrape = async () => parseExposition(await (await fetch(`${running.url}/metrics`)).text());
+
+  test('counts what the workers told, under the labels of celery-exporter and Flower', async () => {
+    const families = await scrape();
+    const types = await running.query<{ type: string; n: string }>(
+      `select type, count(*) as n from celerycam.events where type like 'task-%' and type <> 'task-progress' group by type`,
+    );
+    expect(types.length).toBeGreaterThan(6);
+    for (const { type, n } of types) {
+      const sum = (name: string, own: object): number =>
+        (families.get(name)?.samples ?? [])
+          .filter(({ labels }) => Object.entries(own).every(([label, value]) => labels[label] === value))
+          .reduce((total, { value }) => total + value, 0);
+      expect([type, sum(`celery_${type.replace('-', '_')}_total`, {})]).toEqual([type, Number(n)]);
+      expect([type, sum('flower_events_total', { type })]).toEqual([type, Number(n)]);
+    }
+    const labels = { cluster: 'default', name: 'app.fail', hostname: 'test', queue_name: 'celery' };
+    expect(sampleOf(families, 'celery_task_failed_total', { ...labels, exception: 'ValueError' })).toBe(1);
+    expect(sampleOf(families, 'celery_worker_up', { cluster: 'default', hostname: 'test' })).toBe(1);
+    expect(sampleOf(families, 'flower_worker_online', { cluster: 'default', worker: 'w1@test' })).toBe(1);
+  });
+
+  test('and what waits in the queue, once it was asked', async () => {
+    const queue = { cluster: 'default', queue_name: 'celery' };
+    let families = await scrape();
+    while (sampleOf(families, 'celery_queue_length', queue) === undefined) {
+      await delay(100);
+      families = await scrape();
+    }
+    expect(sampleOf(families, 'celery_queue_length', queue)).toBe(0);
+    expect(sampleOf(families, 'celery_active_consumer_count', queue)).toBe(2);
+  });
 });
 
 describe('every task’s row is right', () => {

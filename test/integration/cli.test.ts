@@ -101,7 +101,7 @@ describe('asking', () => {
   test('for help and the version', async () => {
     const help = await celerycam(['--help']);
     expect(help.code).toBe(0);
-    for (const name of ['run', 'dump', 'replay', 'migrate', 'demo', 'doctor'])
+    for (const name of ['run', 'dump', 'replay', 'migrate', 'token', 'demo', 'doctor'])
       expect(help.stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     expect((await celerycam(['run', '--help'])).stdout).toMatch(/Camera and retention:\n {2}--frequency <time>/);
     expect(await celerycam(['--version'])).toEqual({
@@ -366,5 +366,45 @@ describe('run', () => {
     expect(refused.stderr).toMatch(
       /^celerycam: the database at postgres:\/\/me:\*\*\*@127.0.0.1:1\/db could not be reached: .*\n$/,
     );
+  });
+});
+
+describe('celerycam token', () => {
+  test('gives a token once, lists it without, and takes it back; with one, the program listens to everybody', async () => {
+    await using database = await freshDatabase();
+    const to = ['--database', database.url];
+    const open = ['run', ...to, '--host', '0.0.0.0', '--port', '0', '--log-format', 'json'];
+    const refused = await celerycam(open);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--host 0.0.0.0: whoever reaches')]);
+
+    const created = await celerycam(['token', 'create', '--name', 'grafana', '--role', 'operator', ...to]);
+    expect([created.code, created.stdout]).toEqual([0, expect.stringMatching(/^ccam_[\w-]{43}\n$/)]);
+    const taken = await celerycam(['token', 'create', '--name', 'grafana', ...to]);
+    expect([taken.code, taken.stderr]).toEqual([
+      2,
+      expect.stringContaining('there is a token called "grafana" already'),
+    ]);
+    const listed = await celerycam(['token', 'list', ...to]);
+    expect(listed.stdout).toMatch(/^grafana\toperator\tcreated 2\S+Z\n$/);
+
+    const running = start(open);
+    await says(running, '"serving"');
+    running.kill('SIGTERM');
+    await once(running, 'close');
+
+    expect((await celerycam(['token', 'revoke', '--name', 'grafana', ...to])).stdout).toBe('revoked grafana\n');
+    expect((await celerycam(['token', 'list', ...to])).stdout).toMatch(/, revoked 2\S+Z\n$/);
+    const unknown = await celerycam(['token', 'revoke', '--name', 'grafana', ...to]);
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('there is no token called "grafana"')]);
+    expect((await celerycam(open)).code).toBe(2);
+  });
+
+  test('what is wrong with a role or a name is said', async () => {
+    await using database = await freshDatabase();
+    const to = ['--database', database.url];
+    const role = await celerycam(['token', 'create', '--name', 'a', '--role', 'king', ...to]);
+    expect([role.code, role.stderr]).toEqual([2, 'celerycam: --role: got "king", expected viewer or operator\n']);
+    const name = await celerycam(['token', 'create', '--name', '\n', ...to]);
+    expect([name.code, name.stderr]).toEqual([2, expect.stringContaining('--name: expected 1 to 64 letters')]);
   });
 });

@@ -20,6 +20,7 @@ function letter(more: Partial<DeadLetter> = {}): DeadLetter {
   return {
     cluster: 'default',
     local_received: NOON,
+    redelivered: false,
     routing_key: 'task.multi',
     content_type: 'application/json',
     content_encoding: 'utf-8',
@@ -242,6 +243,37 @@ test('a redelivered event that stands in the same batch already is left out', as
   const first = received(taskEvent('task-started', 'u1'));
   const again = { ...first, redelivered: true };
   expect(await journal.append([first, again, again], [], never)).toMatchObject({ first: 1, last: 1, duplicates: 2 });
+});
+
+test('redelivered dead letters that are recorded are left out, and only they', async () => {
+  await using database = await migratedDatabase();
+  const journal = createJournal(database.knex, { retention: null, diagnostics });
+  const bodies = async (): Promise<string[]> =>
+    (await database.knex('dead_letters').orderBy('id')).map(({ body }) => String(body));
+  const of = (text: string, more: Partial<DeadLetter> = {}): DeadLetter => letter({ body: Buffer.from(text), ...more });
+  const again = { redelivered: true, local_received: NOON + 900 };
+  await journal.append(events(1), [of('old', { local_received: NOON - 9000 }), of('one'), of('two')], never);
+  // Not flagged: nobody asks, it is recorded.
+  await journal.append([], [of('one')], never);
+  expect(await bodies()).toEqual(['old', 'one', 'two', 'one']);
+  const fresh = [
+    of('three', again),
+    of('one', { ...again, routing_key: 'other' }),
+    of('one', { ...again, cluster: 'other' }),
+    // Too long before the latest one to have waited for its acknowledgement.
+    of('old', again),
+  ];
+  const deadLetters: number[] = [];
+  const listen = createDiagnostics();
+  listen.on('journal:appended', (appended) => deadLetters.push(appended.deadLetters));
+  const heard = createJournal(database.knex, { retention: null, diagnostics: listen });
+  await heard.append([], [of('one', again), ...fresh, of('two', again)], never);
+  await heard.append([], [of('two', again)], never);
+  expect(deadLetters).toEqual([4, 0]);
+  expect((await bodies()).slice(4)).toEqual(['three', 'one', 'one', 'old']);
+  // What it was given, another journal may have in hand, and nothing marks that.
+  await journal.append([], [of('three', { local_received: NOON + 800 })], never);
+  expect(await bodies()).toHaveLength(8);
 });
 
 test('an event that the database refuses becomes a dead letter and the rest is recorded', async () => {

@@ -5,6 +5,7 @@ import { AsyncStack } from '../../src/runtime.ts';
 import { eventTexts, messagesOf, openLoad, publishAll } from '../support/load.ts';
 import { Program } from '../support/program.ts';
 import { openProxyTo } from '../support/proxy.ts';
+import { event, openSender } from '../support/receiving.ts';
 import {
   expectEachOnce,
   expectPictured,
@@ -81,6 +82,35 @@ test('a recorder that is killed again and again in the middle of 100,000 events'
   expect(await database.knex('dead_letters')).toEqual([]);
   // What was recorded and not acknowledged came again, and was recognised.
   expect([...killed, program].reduce((sum, each) => sum + each.sum('recorded', 'duplicates'), 0)).toBeGreaterThan(0);
+});
+
+test('dead letters recorded by one that is killed before the acknowledgement are recorded once', async () => {
+  await using vhost = await freshVhost();
+  await using fresh = await freshDatabase();
+  await using proxy = await openProxyTo(vhost.url);
+  const options = { ...OPTIONS, broker: proxy.url, database: fresh.url };
+  await using first = new Program(options);
+  await first.ready();
+  await using database = await openRecord(fresh.url);
+  await using sender = await openSender(vhost.url);
+  const bodies = Array.from({ length: 10 }, (_, n) => `no JSON, ${n}`);
+  const held = await holdJournal(database);
+  for (const body of bodies) sender.publish(Buffer.from(body));
+  await held.waiting(1);
+  proxy.freeze();
+  await held.release();
+  const told = 'some messages could not be decoded: see dead_letters';
+  await first.until('all of them', () => first.sum(told, 'deadLetters') === bodies.length);
+  await first.kill();
+  proxy.cut();
+  proxy.pass();
+  await using second = new Program(options);
+  await second.ready();
+  sender.publish(Buffer.from(JSON.stringify(event(1))));
+  await second.pictured(1);
+  expect(await second.stop()).toBe(0);
+  const letters: { body: Buffer }[] = await database.knex('dead_letters').select('body');
+  expect(letters.map(({ body }) => String(body)).sort()).toEqual(bodies);
 });
 
 test('a memory far too small for what goes on, and kills: each row holds everything all the same', async () => {

@@ -298,3 +298,48 @@ test('of two recorders on one queue, one is cut off from broker and database for
   for (const program of [away, other]) expect(await program.stop()).toBe(0);
   expectEachOnce(await readJournal(database), texts);
 });
+
+test.each([
+  ['durable', 'kept', 'once it is noticed'],
+  ['guest', '', 'at once'],
+])('connections to Postgres gone without a word (%s): it soon records again, and ends in order %s', async (...how) => {
+  const [, queue, when] = how;
+  await using vhost = await freshVhost();
+  await using fresh = await freshDatabase();
+  await using proxy = await openProxyTo(fresh.url);
+  await using program = new Program({ broker: vhost.url, database: proxy.url, ...(queue && { queue }) });
+  await program.ready();
+  await using database = await openRecord(fresh.url);
+  const texts = Array.from({ length: 300 }, (_, n) => numbered(n));
+  await publish(vhost.url, texts.slice(0, 100));
+  await program.recorded(100);
+
+  // Its session is given the journal in the end, and has nobody to tell.
+  const held = await holdJournal(database);
+  await publish(vhost.url, texts.slice(100, 200));
+  await held.waiting(1);
+  proxy.freeze();
+  await held.release();
+  proxy.pass();
+  const back = now();
+  await program.recorded(200);
+  expect(now() - back).toBeLessThan(25);
+  await publish(vhost.url, texts.slice(200));
+  await program.pictured(300);
+  expect(program.said('consuming')).toHaveLength(1);
+  expect(program.said('events may be missing')).toEqual([]);
+
+  texts.push(numbered(300));
+  const from = program.lines.length;
+  if (when === 'at once') {
+    await publish(vhost.url, texts.slice(300));
+    await program.recorded(301);
+  }
+  proxy.freeze();
+  if (when !== 'at once') {
+    await publish(vhost.url, [numbered(301)]);
+    await program.until('a failure to record', ({ msg }) => msg === 'cannot record', from);
+  }
+  expect(await program.stop()).toBe(0);
+  expectEachOnce(await readJournal(database), when === 'at once' ? texts : texts.slice(0, 300));
+});

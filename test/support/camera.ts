@@ -5,7 +5,7 @@ import { createDiagnostics, type Diagnostics } from '../../src/diagnostics.ts';
 import type { Event } from '../../src/domain/event.ts';
 import { type Clusters, createClusters, type FoldName, fold, type State, stateOf } from '../../src/domain/state.ts';
 import { storeLife } from '../../src/domain/stored-life.ts';
-import { lifeOf, type Task } from '../../src/domain/task.ts';
+import { createTask, lifeOf, type Task } from '../../src/domain/task.ts';
 import { createLock } from '../../src/runtime.ts';
 import { createSnapshots, type Snapshots } from '../../src/store/snapshots.ts';
 
@@ -87,5 +87,5 @@ export function told(clusters: Clusters): unknown {
 /** A life is loaded as text and read when it is asked for: it is compared as what it says. */
 function livesOf(task: Task): object {
   const life = lifeOf(task);
-  return { life: life && storeLife(life), stored_life: null };
+  return { life: life && storeLife(life, createTask('')), stored_life: null };
 }

@@ -1,5 +1,6 @@
 /** A large record made up inside the database: tasks of the last day, and the history of those of the day before. */
 import type { Knex } from 'knex';
+import { addFigures } from '../../src/store/figures.ts';
 
 export interface SeedOptions {
   /** Rows of `task_states`. Of `task_history` there are three times as many. */
@@ -55,6 +56,7 @@ export async function seed(db: Knex, { tasks, end }: SeedOptions): Promise<void>
   for (const index of indexes) await db.raw(`set maintenance_work_mem = '512MB'; ${index}`);
   for (const table of ['task_states', 'task_history', 'snapshots', 'worker_states'])
     await db.raw(`vacuum analyze ${table}`);
+  await fillFigures(db, end);
 
   /** The versions of the tasks of the day before that held for so many snapshots after they were received. */
   function past(state: string, since: number, until: number): string {
@@ -67,6 +69,19 @@ export async function seed(db: Knex, { tasks, end }: SeedOptions): Promise<void>
       from (select n, ${begin} + n * ${DAY}::float8 / ${tasks} as received, ceil(n * 8640::float8 / ${tasks})::int as at, ${made('p')}
         from generate_series(1::bigint, ${Math.floor((tasks * 2) / 3)}) n) as made`;
   }
+}
+
+/** Adds up what is in `task_states`, as if each hour of it had been one shutter. */
+async function fillFigures(db: Knex, end: number): Promise<void> {
+  const nothing = 'from (select * from task_states where false) o';
+  for (let hour = end - DAY; hour <= end; hour += 3600) {
+    await db.raw(
+      `create view added as select * from task_states where ages_from >= ${hour} and ages_from < ${hour + 3600}`,
+    );
+    await db.raw(addFigures('added', end).replace('from task_states o', nothing));
+    await db.raw('drop view added');
+  }
+  await db.raw('vacuum analyze task_figures');
 }
 
 /** Columns made of `n`. */

@@ -88,7 +88,7 @@ function expectWithin(state: State, { maxTasks, maxWorkers }: Limits): void {
   const known = new Set<Task | Worker>([...tasks.values(), ...workers.values()]);
   for (const record of indexes.misfits) expect(known.has(record)).toBe(true);
   const ended = [...tasks.values()].filter((task) => READY_STATES.has(task.state));
-  expect([...indexes.finished.values()].sort(byUuid)).toEqual(ended.sort(byUuid));
+  expect([...indexes.ended].sort(byUuid)).toEqual(ended.sort(byUuid));
 }
 
 const byUuid = (a: Task, b: Task): number => (a.uuid < b.uuid ? -1 : 1);

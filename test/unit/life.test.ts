@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createLife, type Fact, type Life, live, type Process } from '../../src/domain/life.ts';
+import type { Fact, Process } from '../../src/domain/fact.ts';
+import { createLife, type Life, live } from '../../src/domain/life.ts';
 import { runs } from '../support/effort.ts';
 
 const SUBJECTS = [

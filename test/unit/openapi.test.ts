@@ -104,10 +104,14 @@ function faults(document: { [key: string]: Json }): string[] {
 
 test('the document is valid, and tells of every route of the contract', () => {
   expect(faults(document)).toEqual([]);
-  const paths = Object.keys(api).map((name) => name.slice(4));
-  expect(Object.keys(document['paths'] as object)).toEqual(paths);
+  const told = Object.entries(document['paths'] as object).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect(told.sort()).toEqual(Object.keys(api).sort());
   for (const [name, { query }] of Object.entries<Route>(api)) {
-    const { parameters } = openApi('1').paths[name.slice(4)]?.get ?? { parameters: [] };
+    const { parameters } = openApi('1').paths[name.slice(name.indexOf(' ') + 1)]?.[
+      name.slice(0, name.indexOf(' ')).toLowerCase()
+    ] ?? { parameters: [] };
     const names = parameters.map((each) => each.name);
     expect(names).toEqual(expect.arrayContaining(Object.keys(query?.shape ?? {})));
   }

@@ -58,10 +58,14 @@ async function refusal(path: string, answers: Partial<Questions> = {}) {
 const ROUTES = Object.entries<Route>(api);
 
 test('every route under /api is in the contract, and every route of the contract is there', () => {
-  const mounted = createRoutes(sources()).routes.filter(
-    ({ method, path }) => method === 'GET' && /^\/(api|\w+z$)/.test(path),
+  const mounted = createRoutes(sources())
+    .routes.filter(({ method, path }) => method !== 'ALL' && /^\/(api\/|\w+z$)/.test(path))
+    .map(({ method, path }) => `${method} ${path}`);
+  // Tickets are given by the server, which knows who asks.
+  const told = ROUTES.filter(([name]) => name !== 'POST /api/ticket').map(
+    ([name]) => `${name.slice(0, name.indexOf(' '))} ${pathOf(name)}`,
   );
-  expect(mounted.map(({ path }) => path).sort()).toEqual(ROUTES.map(([name]) => pathOf(name)).sort());
+  expect([...new Set(mounted)].sort()).toEqual(told.sort());
 });
 
 describe('parameters', () => {

@@ -2,18 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JournalEntry, Json } from '../../src/domain/event.ts';
 import type { Change } from '../../src/domain/reducer.ts';
+import { restoreSeries, type Series, type SeriesKind, TASK_COUNTS, WAIT_BUCKETS } from '../../src/domain/series.ts';
 import { type Clusters, createClusters, type FoldName, fold } from '../../src/domain/state.ts';
-import {
-  count,
-  createTally,
-  restoreSeries,
-  type Series,
-  type SeriesKind,
-  TASK_COUNTS,
-  type Tally,
-  WAIT_BUCKETS,
-} from '../../src/domain/tally.ts';
-import { crowdOf, foldCrowd } from '../support/crowd.ts';
+import { count, createTally, type Tally } from '../../src/domain/tally.ts';
+import { foldCrowd } from '../support/crowd.ts';
 
 const LIMITS = { maxTasks: 1000, maxWorkers: 100 };
 
@@ -100,15 +92,26 @@ describe('what counts', () => {
 });
 
 test('counts go on over any restarts and kills: what was not kept is folded again and counted once', () => {
-  const changes: [JournalEntry, Change][] = [];
-  const clusters = createClusters(LIMITS);
-  for (const entry of crowdOf(4, 3, 10)) changes.push([entry, fold(clusters, entry)]);
-  const whole = createTally(3);
-  for (const [entry, change] of changes) count(whole, entry, change);
-
-  const moments = fc.array(fc.record({ at: fc.nat(changes.length), kept: fc.boolean() }), { maxLength: 12 });
+  const sent = fc.record({ name: fc.nat(5), host: fc.nat(5), queue: fc.nat(4), fails: fc.boolean() });
+  const moments = fc.array(fc.record({ at: fc.nat(60), kept: fc.boolean() }), { maxLength: 8 });
   fc.assert(
-    fc.property(moments, (stops) => {
+    fc.property(fc.array(sent, { minLength: 20, maxLength: 60 }), moments, (tasks, stops) => {
+      const clusters = createClusters(LIMITS);
+      const changes = tasks.map(({ name, host, queue, fails }, n): [JournalEntry, Change] => {
+        const uuid = `u${fails ? n : name}`;
+        const more = {
+          uuid,
+          hostname: `celery@h${host}`,
+          name: `t${name}`,
+          queue: `q${queue}`,
+          exception: `E${host}()`,
+        };
+        const whole = event(fails ? 'task-failed' : 'task-received', more);
+        const entry = { position: n + 1, cluster: 'c', local_received: 2000, event: whole };
+        return [entry, fold(clusters, entry)];
+      });
+      const whole = createTally(3);
+      for (const [entry, change] of changes) count(whole, entry, change);
       /** What the database holds. */
       const rows = new Map<string, { kind: SeriesKind; labels: readonly string[]; counts: readonly number[] }>();
       let position = 0;

@@ -1,0 +1,387 @@
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, request } from 'node:http';
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type Flags, loadConfig } from '../../src/config.ts';
+import { createRoutes } from '../../src/http/routes.ts';
+import { listen, type Server } from '../../src/http/server.ts';
+import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
+import { now } from '../../src/runtime.ts';
+import { createTokens, type Tokens } from '../../src/store/tokens.ts';
+import { migratedDatabase } from '../support/database.ts';
+import { apiSources } from '../support/sources.ts';
+
+interface Started extends Server {
+  readonly warned: object[];
+}
+
+/** A server with options as people write them. */
+async function start(flags: Flags = {}, tokens?: Pick<Tokens, 'list'>): Promise<Started> {
+  const warned: object[] = [];
+  const log = { debug() {}, info() {}, warn: (fields: object) => warned.push(fields), error() {} };
+  const sources = apiSources({ log });
+  const hub = new Hub(sources.clusters, now, { version: '1', epoch: 'e', simulated: false, ...HUB_DEFAULTS });
+  const { http } = loadConfig({ port: '0', ...flags }, {});
+  const server = await listen({ ...sources, ...(tokens && { tokens }) }, hub, http);
+  return Object.assign(server, { warned });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly json: { readonly error?: string; readonly ticket?: string };
+}
+
+/** A request with the path as it is written: fetch would tidy it up. */
+async function ask(server: Server, path: string, headers: object = {}, method = 'GET', body = ''): Promise<Answer> {
+  const { hostname, port } = new URL(server.url);
+  const sent = request({ hostname, port, path, method, headers: { connection: 'close', ...headers } });
+  sent.end(body);
+  const [response] = await once(sent, 'response');
+  let text = '';
+  for await (const chunk of response) text += chunk;
+  const json = String(response.headers['content-type']).includes('json') && text ? JSON.parse(text) : {};
+  return { status: response.statusCode, headers: response.headers, text, json };
+}
+
+/** What comes back for bytes, until the other side closes. */
+async function raw(server: Server, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  socket.write(bytes);
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
+  await once(socket, 'close');
+  return answer;
+}
+
+/** The status that a WebSocket is refused with, or 101. */
+async function live(server: Server, path = '/live', headers: Record<string, string> = {}, origin?: string) {
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}${path}`, { headers, ...(origin && { origin }) });
+  return new Promise<number>((resolve) => {
+    socket.on('error', () => {});
+    socket.once('unexpected-response', (_, response) => resolve(response.statusCode ?? 0));
+    socket.once('open', () => {
+      socket.terminate();
+      resolve(101);
+    });
+  });
+}
+
+function basic(login: string): { authorization: string } {
+  return { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+}
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+/** Every path that the app answers, and some that it does not. */
+const PATHS = [
+  ...new Set(
+    createRoutes(apiSources())
+      .routes.map(({ path }) => path.replaceAll(/:\w+(\{[^}]*\})?/g, 'x'))
+      .filter((path) => !path.includes('*')),
+  ),
+  ...['/api/ticket', '/nothing', '/api/nothing', '/assets/nothing.js'],
+];
+
+const WRONG = [
+  ...[{}, bearer('wrong'), bearer(`ccam_${'a'.repeat(43)}`), { authorization: 'nonsense' }, { authorization: 'Basic' }],
+  ...['ann:wrong', 'ann:', 'bob:secret', ':secret', 'ann', `ann:ccam_${'a'.repeat(43)}`].map(basic),
+];
+
+test('every route is shut without and with a wrong login, but for health', async () => {
+  await using server = await start({ basicAuth: ['ann:secret'], rateLimit: '10000', trustedProxy: ['127.0.0.1'] });
+  let n = 0;
+  // Each from an address of its own, so that none is slowed down for failing too often.
+  const from = (headers: object) => ({ 'x-forwarded-for': `192.0.2.${n++ % 250}`, ...headers });
+  expect(PATHS).toContain('/api/cluster');
+  for (const path of PATHS) {
+    for (const headers of WRONG) {
+      const { status, headers: told, json } = await ask(server, path, from(headers));
+      if (path === '/healthz' || path === '/readyz') expect(status).toBe(200);
+      else {
+        expect([path, status]).toEqual([path, 401]);
+        expect(told['www-authenticate']).toMatch(/^Bearer .*, Basic /);
+        expect(json.error).toMatch(/\w/);
+      }
+    }
+    expect([200, 404, 405]).toContain((await ask(server, path, from(basic('ann:secret')))).status);
+  }
+  expect(await live(server)).toBe(401);
+  expect(await live(server, '/live', bearer('wrong'))).toBe(401);
+  expect(await live(server, '/live?ticket=wrong')).toBe(401);
+  expect(await live(server, '/live', basic('ann:secret'))).toBe(101);
+});
+
+test('without any login configured this machine sees everything', async () => {
+  await using server = await start();
+  expect((await ask(server, '/api/cluster')).status).toBe(200);
+  expect(await live(server)).toBe(101);
+  const { json } = await ask(server, '/api/ticket', {}, 'POST');
+  expect(await live(server, `/live?ticket=${json.ticket}`)).toBe(101);
+});
+
+test('no spelling of a path gets around the surface that it belongs to', async () => {
+  await using server = await start({ basicAuth: ['a:b'], public: 'ui,health' });
+  expect((await ask(server, '/')).status).toBe(200);
+  const spellings = ['/api/cluster', '/%61pi/cluster', '/api%2Fcluster', '/x/../api/cluster', '/x/%2e%2e/api/cluster'];
+  const more = ['/./api/cluster', '//api/cluster', '/api/./cluster', '/x/..%2Fapi/cluster', '/\\api\\cluster'];
+  const others = ['http://elsewhere/api/cluster', '/%2561pi/cluster', '/API/cluster', '/api/cluster/', '/api;/cluster'];
+  for (const path of [...spellings, ...more, ...others, '/healthz/../api/cluster', '/%00', '/%zz', '*']) {
+    const { status, text } = await ask(server, path);
+    expect([path, status, text.includes('position')]).toEqual([path, expect.toSatisfy((n) => n >= 400), false]);
+  }
+});
+
+test.each(['/../../etc/passwd', '/%2e%2e/%2e%2e/etc/passwd', '/assets/..%5c..%5cwindows', '/..%2f..%2fetc%2fpasswd'])(
+  'nothing outside is served: %s',
+  async (path) => {
+    await using server = await start();
+    const { status, json } = await ask(server, path);
+    expect(status).toBe(400);
+    expect(json.error).toMatch(/the path is not plain/);
+  },
+);
+
+test('a viewer looks, an operator acts', async () => {
+  await using server = await start({ basicAuth: ['ann:secret', 'operator=bob:with:colons'], operatorOnly: 'metrics' });
+  const ann = basic('ann:secret');
+  const bob = basic('bob:with:colons');
+  expect((await ask(server, '/api/cluster', ann)).status).toBe(200);
+  const refused = await ask(server, '/metrics', ann);
+  expect([refused.status, refused.json.error]).toEqual([
+    403,
+    expect.stringMatching(/needs the role operator; ann is a viewer/),
+  ]);
+  expect((await ask(server, '/metrics', bob)).status).not.toBe(403);
+  expect((await ask(server, '/api/tasks/u/revoke', ann, 'POST')).status).toBe(403);
+  expect((await ask(server, '/api/tasks/u/revoke', bob, 'POST')).status).toBe(404);
+  expect((await ask(server, '/api/ticket', ann, 'POST')).status).toBe(200);
+  expect((await ask(server, '/api/ticket', ann)).status).toBe(405);
+});
+
+test('tokens: hashed at rest, good as bearer and as password, and gone within seconds when revoked', async () => {
+  await using database = await migratedDatabase();
+  const tokens = createTokens(database.knex);
+  const token = await tokens.create('grafana', 'viewer');
+  await expect(tokens.create('grafana', 'viewer')).rejects.toThrow('there is a token called "grafana" already');
+  expect(JSON.stringify(await database.knex('access_tokens'))).not.toContain(token.slice(5));
+  await using server = await start({}, tokens);
+  expect((await ask(server, '/api/cluster')).status).toBe(401);
+  expect((await ask(server, '/api/cluster', bearer(token))).status).toBe(200);
+  expect((await ask(server, '/api/cluster', basic(`any:${token}`))).status).toBe(200);
+  expect((await ask(server, '/api/cluster', bearer(`${token}x`))).status).toBe(401);
+
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/live`, { headers: bearer(token) });
+  await once(socket, 'message');
+  const { json } = await ask(server, '/api/ticket', bearer(token), 'POST');
+  const closed = once(socket, 'close');
+  expect(await tokens.revoke('grafana')).toBe(true);
+  expect(await tokens.revoke('grafana')).toBe(false);
+  const [code, reason] = await closed;
+  expect([code, String(reason)]).toEqual([1008, 'the token was revoked']);
+  expect((await ask(server, '/api/cluster', bearer(token))).status).toBe(401);
+  expect(await live(server, `/live?ticket=${json.ticket}`)).toBe(401);
+  // No token is left, but it does not become open to all by that.
+  expect((await ask(server, '/api/cluster')).status).toBe(401);
+  expect(await tokens.create('grafana', 'operator')).not.toBe(token);
+});
+
+test('a ticket is good once, and for feeds only', async () => {
+  await using server = await start({ basicAuth: ['ann:secret'] });
+  const ticket = async () => (await ask(server, '/api/ticket', basic('ann:secret'), 'POST')).json.ticket;
+  const one = await ticket();
+  expect(await live(server, `/live?ticket=${one}`)).toBe(101);
+  expect(await live(server, `/live?ticket=${one}`)).toBe(401);
+  expect((await ask(server, `/api/cluster?ticket=${await ticket()}`)).status).toBe(401);
+});
+
+test('a proxy is believed when it is trusted, and nobody else', async () => {
+  const flags = { proxyUserHeader: 'X-Forwarded-User', proxyRole: 'operator' };
+  const user = { 'X-Forwarded-User': 'ann' };
+  await using far = await start({ ...flags, trustedProxy: ['10.0.0.0/8'] });
+  expect((await ask(far, '/api/cluster', user)).status).toBe(401);
+  await using near = await start({ ...flags, trustedProxy: ['10.0.0.0/8', '127.0.0.1'] });
+  expect((await ask(near, '/api/cluster', user)).status).toBe(200);
+  expect((await ask(near, '/api/cluster')).status).toBe(401);
+  // What the client wrote itself, and the proxy left in.
+  expect((await ask(near, '/api/cluster', { 'X-Forwarded-User': ['root', 'ann'] })).status).toBe(401);
+  // The name that people use, which this machine would not have been asked by.
+  expect((await ask(near, '/api/cluster', { ...user, host: 'monitor.example' })).status).toBe(200);
+  const own = { ...user, 'x-forwarded-host': 'monitor.example' };
+  expect(await live(near, '/live', own, 'https://monitor.example')).toBe(101);
+  expect(await live(near, '/live', own, 'https://evil.example')).toBe(403);
+});
+
+test('logins that fail are slowed by address; a token is good all the same, and so are other addresses', async () => {
+  await using database = await migratedDatabase();
+  const tokens = createTokens(database.knex);
+  const token = await tokens.create('t', 'viewer');
+  await using server = await start({ basicAuth: ['ann:secret'], trustedProxy: ['127.0.0.1'] }, tokens);
+  const from = (address: string, headers: object) =>
+    ask(server, '/api/cluster', { 'x-forwarded-for': address, ...headers });
+  const attempts: number[] = [];
+  for (let n = 0; n < 12; n++) attempts.push((await from('192.0.2.1', basic(`ann:${n}`))).status);
+  expect(attempts).toEqual([...Array<number>(10).fill(401), 429, 429]);
+  const right = await from('192.0.2.1', basic('ann:secret'));
+  expect([right.status, Number(right.headers['retry-after'])]).toEqual([429, expect.toSatisfy((n) => n > 0 && n <= 6)]);
+  expect((await from('192.0.2.1', bearer(token))).status).toBe(200);
+  expect((await from('192.0.2.2', basic('ann:secret'))).status).toBe(200);
+  // A client cannot take another address by writing one itself: the proxy's comes last.
+  expect((await from('192.0.2.2, 192.0.2.1', basic('ann:secret'))).status).toBe(429);
+  expect(server.warned).toHaveLength(10);
+  expect(JSON.stringify(server.warned)).not.toMatch(/secret|ann/);
+});
+
+test('requests of one address are limited', async () => {
+  await using server = await start({ rateLimit: '1/s' });
+  const statuses: number[] = [];
+  for (let n = 0; n < 13; n++) statuses.push((await ask(server, '/healthz')).status);
+  expect(statuses.slice(0, 10)).toEqual(Array(10).fill(200));
+  expect(statuses.at(-1)).toBe(429);
+});
+
+test('every answer has the headers that keep pages in their place, errors too', async () => {
+  await using server = await start({ basicAuth: ['a:b'], public: 'ui,health' });
+  for (const path of ['/', '/api/cluster', '/nothing', '/%zz']) {
+    const { headers } = await ask(server, path, { origin: 'https://evil.example' });
+    expect(headers['content-security-policy']).toMatch(/^default-src 'self';.* frame-ancestors 'none'$/);
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+  }
+  const { text } = await ask(server, '/');
+  expect(text).not.toMatch(/<style|<script(?![^>]*\ssrc=)|style=|\son\w+=|javascript:/i);
+});
+
+test('pages of other sites: those that are configured, exactly', async () => {
+  await using server = await start({ basicAuth: ['ann:secret'], corsOrigin: ['https://ops.example'] });
+  const preflight = (origin: string) =>
+    ask(server, '/api/cluster', { origin, 'access-control-request-method': 'GET' }, 'OPTIONS');
+  const allowed = await preflight('https://ops.example');
+  expect([allowed.status, allowed.headers['access-control-allow-origin']]).toEqual([204, 'https://ops.example']);
+  for (const origin of ['https://ops.example.evil', 'http://ops.example', 'https://OPS.example', 'null', '*']) {
+    const { status, headers } = await preflight(origin);
+    expect([origin, status, headers['access-control-allow-origin']]).toEqual([origin, 401, undefined]);
+  }
+  const ann = basic('ann:secret');
+  const read = await ask(server, '/api/cluster', { ...ann, origin: 'https://ops.example' });
+  expect(read.headers).toMatchObject({
+    'access-control-allow-origin': 'https://ops.example',
+    'access-control-allow-credentials': 'true',
+    vary: 'Origin',
+  });
+  expect((await ask(server, '/api/ticket', { ...ann, origin: 'https://evil.example' }, 'POST')).status).toBe(403);
+  expect((await ask(server, '/api/ticket', { ...ann, origin: 'https://ops.example' }, 'POST')).status).toBe(200);
+  expect(await live(server, '/live', ann, 'https://ops.example')).toBe(101);
+  expect(await live(server, '/live', ann, 'https://evil.example')).toBe(403);
+});
+
+test('below a prefix: with it, and without where the proxy takes it off', async () => {
+  await using server = await start({ urlPrefix: '/celerycam' });
+  expect((await ask(server, '/celerycam/api/cluster')).status).toBe(200);
+  expect((await ask(server, '/api/cluster')).status).toBe(200);
+  const moved = await ask(server, '/celerycam?a=1');
+  expect([moved.status, moved.headers.location]).toEqual([308, '/celerycam/?a=1']);
+  expect((await ask(server, '/celerycamera/api/cluster')).status).toBe(404);
+  expect((await ask(server, '/celerycam/../api/cluster')).status).toBe(400);
+  expect(await live(server, '/celerycam/live')).toBe(101);
+  const { text } = await ask(server, '/celerycam/');
+  expect([...text.matchAll(/(?:href|src)="([^"]*)"/g)].map(([, target]) => target)).not.toContainEqual(
+    expect.stringMatching(/^\//),
+  );
+});
+
+test('what is too long, malformed or of unknown length is refused', async () => {
+  await using server = await start();
+  const head = 'GET /healthz HTTP/1.1\r\nhost: localhost\r\n';
+  const post = 'POST /api/ticket HTTP/1.1\r\nhost: localhost\r\n';
+  expect(await raw(server, `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 .*"error"/s);
+  expect(await raw(server, `${head}x: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
+  expect(await raw(server, 'hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 .*"error"/s);
+  expect(await raw(server, `${head}a b: c\r\n\r\n`)).toMatch(/^HTTP\/1.1 400 /);
+  expect(await raw(server, 'GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /);
+  expect(await raw(server, `${post}content-length: 70000\r\n\r\n`)).toMatch(/^HTTP\/1.1 413 .*"error"/s);
+  expect(await raw(server, `${post}content-length: -1\r\n\r\n`)).toMatch(/^HTTP\/1.1 400 /);
+  expect(await raw(server, `${post}transfer-encoding: chunked\r\n\r\n`)).toMatch(/^HTTP\/1.1 411 .*"error"/s);
+  expect(await raw(server, `${post}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n`)).toMatch(
+    /^HTTP\/1.1 400 /,
+  );
+  expect((await ask(server, '/healthz')).status).toBe(200);
+});
+
+test('whoever drips a request is cut off, and holds nobody up', { timeout: 30_000 }, async () => {
+  await using server = await start();
+  const slow = raw(server, 'GET /healthz HTTP/1.1\r\nhost: localhost\r\n');
+  const body = raw(server, 'POST /api/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nabc');
+  expect((await ask(server, '/healthz')).status).toBe(200);
+  expect(await slow).toMatch(/^HTTP\/1.1 408 .*"error"/s);
+  await body;
+});
+
+test('one address cannot take all connections, and the feed has a limit of clients', async () => {
+  await using server = await start({ maxConnections: '6', maxClients: '2' });
+  const { port } = new URL(server.url);
+  const held = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const socket = connect(Number(port), '127.0.0.1');
+      await once(socket, 'connect');
+      return socket;
+    }),
+  );
+  const fourth = connect(Number(port), '127.0.0.1');
+  fourth.on('error', () => {});
+  fourth.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  await new Promise((resolve) => fourth.once('close', resolve));
+  expect(fourth.bytesRead).toBe(0);
+  for (const socket of held) {
+    const gone = once(socket, 'close');
+    socket.destroy();
+    await gone;
+  }
+  await using other = await start({ maxClients: '1' });
+  const one = new WebSocket(`${other.url.replace('http', 'ws')}/live`);
+  await once(one, 'message');
+  expect(await live(other)).toBe(503);
+  one.terminate();
+});
+
+test('a frame that is too long ends its client, and nobody else', async () => {
+  await using server = await start();
+  const url = `${server.url.replace('http', 'ws')}/live`;
+  const [bad, good] = [new WebSocket(url), new WebSocket(url)];
+  await Promise.all([once(bad, 'message'), once(good, 'message')]);
+  bad.on('error', () => {});
+  bad.send('x'.repeat(70_000));
+  const [code] = await once(bad, 'close');
+  expect([1009, 1006]).toContain(code);
+  expect(good.readyState).toBe(WebSocket.OPEN);
+  good.terminate();
+});
+
+test('a client that pings without pause is ended', async () => {
+  await using server = await start();
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/live`);
+  await once(socket, 'message');
+  let answered = 0;
+  socket.on('pong', () => {
+    answered += 1;
+    if (answered < 1000) socket.ping();
+    else socket.terminate();
+  });
+  socket.ping();
+  const [code, reason] = await once(socket, 'close');
+  expect([code, String(reason)]).toEqual([1008, 'too many messages']);
+  expect(answered).toBeGreaterThanOrEqual(200);
+});
+
+test('listening to everybody without a login is said in the log', async () => {
+  await using open = await start({ host: '0.0.0.0', insecure: true });
+  await using shut = await start({ host: '0.0.0.0', basicAuth: ['a:b'] });
+  await using here = await start();
+  expect([open, shut, here].map(({ warned }) => warned)).toEqual([[{ host: '0.0.0.0' }], [], []]);
+});
