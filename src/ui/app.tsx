@@ -47,8 +47,9 @@ export function App() {
         </nav>
         <Travel />
         <Live />
-        <button type="button" class="small" onClick={nextTheme} aria-label={`Theme: ${theme.value}. Change it`}>
+        <button type="button" class="small" onClick={nextTheme} title="Change the theme">
           {theme.value === 'system' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
+          <span class="hidden"> theme</span>
         </button>
       </header>
       <Banners />

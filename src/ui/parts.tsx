@@ -95,8 +95,9 @@ export function Copy({ text, what }: { readonly text: string; readonly what: str
     );
   };
   return (
-    <button type="button" class="small" aria-label={`Copy ${what}`} onClick={copy}>
+    <button type="button" class="small" onClick={copy}>
       <span aria-live="polite">{said}</span>
+      <span class="hidden"> {what}</span>
     </button>
   );
 }

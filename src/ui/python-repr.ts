@@ -72,7 +72,7 @@ function readValue(reader: Reader, depth: number): Value | null {
   if (sign === '<') return readObject(reader);
   const string = match(reader, /([a-zA-Z]{0,2})(?=['"])/y);
   if (string !== null) return readString(reader, string);
-  const atom = match(reader, /[^\s,:=()[\]{}<>'"]+/y);
+  const atom = match(reader, /(?:(?!\.{3})[^\s,:=()[\]{}<>'"])+/y);
   if (atom === null) return null;
   return text[reader.at] === '(' && /^[a-zA-Z_][\w.]*$/.test(atom)
     ? readItems(reader, atom, depth)

@@ -21,7 +21,7 @@ export function PythonValue({ title, of }: { readonly title: string; readonly of
     <section class="panel">
       <div class="title">
         <h2>{title}</h2>
-        <Copy text={of} what={title} />
+        <Copy text={of} what={title.toLowerCase()} />
         {value === null && <span class="soft">as it was sent: it cannot be read as a value</span>}
         {value !== null && isCut(value) && (
           <span class="cut">cut short by the worker, which sends some 1,024 characters</span>
