@@ -58,7 +58,9 @@ export function Figures({ worker }: { readonly worker?: string }) {
       <Problem error={error} />
       <div class="panels charts" aria-busy={isOld}>
         {value &&
-          chartsOf(value).map(({ title, lines, show }) => <Chart key={title} {...{ title, lines, show }} of={value} />)}
+          chartsOf(value, until ?? now.value).map(({ title, lines, show }) => (
+            <Chart key={title} {...{ title, lines, show }} of={value} />
+          ))}
       </div>
     </>
   );
@@ -73,11 +75,12 @@ interface ChartOf {
 /** States that get a line, the last three where any task was in one: what came of tasks. */
 const DRAWN = ['SUCCESS', 'FAILURE', 'RETRY', 'REVOKED', 'REJECTED'];
 
-function chartsOf({ series, bucket, to }: Stats): readonly ChartOf[] {
+/** @param until up to when it is known */
+function chartsOf({ series, bucket }: Stats, until: number): readonly ChartOf[] {
   const points = series[0]?.points ?? [];
   const states = [...new Set(['SUCCESS', 'FAILURE', ...points.flatMap(({ tasks }) => Object.keys(tasks))])];
   // What is not over yet would look like a fall.
-  const isWhole = (at: number): boolean => at + bucket <= to;
+  const isWhole = (at: number): boolean => at + bucket <= until;
   const drawn = DRAWN.filter((state) => states.includes(state));
   const of = (label: string, colour: string, read: (point: StatsPoint) => number | null): Line => ({
     label,

@@ -42,7 +42,7 @@ export function createPlot(place: HTMLElement, first: PlotData): Plot {
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
     },
     axes: [
-      { ...axis, values: '{HH}:{mm}' },
+      { ...axis, size: 28, values: '{HH}:{mm}' },
       { ...axis, size: 64, values: (_, values) => values.map((value) => data.show(value)) },
     ],
     series: [
@@ -51,13 +51,13 @@ export function createPlot(place: HTMLElement, first: PlotData): Plot {
         label,
         stroke: colourOf(place, colour),
         width: 1.5,
-        points: { show: false },
+        points: { size: 4 },
       })),
     ],
     hooks: { drawClear: [(plot: uPlot) => shade(plot, data.gaps, gap)] },
   };
   // Days have another label than minutes.
-  if (first.to - first.from > 86_400) options.axes = [{ ...axis }, ...(options.axes ?? []).slice(1)];
+  if (first.to - first.from > 86_400) options.axes = [{ ...axis, size: 44 }, ...(options.axes ?? []).slice(1)];
   const plot = new uPlot(options, columnsOf(first), place);
   const observer = new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT }));
   observer.observe(place);
