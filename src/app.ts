@@ -14,18 +14,14 @@ import { createClusters, stateOf } from './domain/state.ts';
 import { GapRecorder } from './gaps.ts';
 import { refuseOpen } from './http/access.ts';
 import { QUESTIONS_AT_ONCE } from './http/gate.ts';
-import { listen } from './http/server.ts';
-import type { TaskSources } from './http/tasks.ts';
 import { createJournal } from './journal/postgres.ts';
-import { Activity } from './live/activity.ts';
 import { HUB_DEFAULTS, Hub } from './live/hub.ts';
 import { type Logger, logDiagnostics } from './log.ts';
-import { Metrics } from './metrics/metrics.ts';
-import { createQuestions } from './questions.ts';
-import { createReceivers, watchQueues } from './receivers.ts';
+import { createReceivers } from './receivers.ts';
 import { Recorder } from './recorder.ts';
 import { openRedactor } from './redaction-rules.ts';
 import { AsyncStack, createLock, every, type Loop, now, supervise } from './runtime.ts';
+import { serve } from './serving.ts';
 import { openConfigured } from './store/configured.ts';
 import { migrateUp } from './store/migrate.ts';
 import { createSnapshots } from './store/snapshots.ts';
@@ -74,23 +70,26 @@ export async function run(
   };
   const receivers = await createReceivers(config, receiverParts, signal);
   const simulated = receivers.some(({ status }) => status.simulated);
-  const hub = new Hub(clusters, now, { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS });
+  const hub = new Hub(
+    {
+      ...{ clusters, clock: now, journal, snapshots },
+      pending: (state, uuid) => camera.pending(state, uuid),
+      failed: (error) => log.error({ error }, 'a client of the live feed could not be served'),
+    },
+    { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS },
+  );
+  hub.observe(diagnostics);
+  await hub.recall();
   const redactor = openRedactor(config, (cluster, uuid) => stateOf(clusters, cluster).tasks.get(uuid)?.name ?? null);
   const parts = { clusters, journal, redactor, snapshots, camera, hub, diagnostics, lock };
   const recorder = new Recorder({ ...parts, onGap: gaps.record });
   await recorder.catchUp(signal);
 
   // Out: who looks at the state.
-  const activity = new Activity(diagnostics, now);
   const statuses = (): readonly ReceiverStatus[] => receivers.map(({ status }) => status);
-  const about = { version: VERSION, simulated, clusters, activity, receivers: statuses, clock: now };
-  const watches = watchQueues(config, simulated, clusters, () => metrics.wanted);
-  const queueLengths = (): readonly QueueLength[] => watches.flatMap(({ lengths }) => lengths);
-  const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
-  await metrics.countGaps();
-  const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
-  const sources = { ...about, questions: createQuestions(database.knex), recall, metrics, tokens, log };
-  const server = stack.use(await listen(sources, hub, config.http));
+  const seen = { journal, camera, inbox, hub, clusters, simulated, receivers: statuses, tokens, diagnostics, log };
+  const { server, loops } = await serve(config, { db: database.knex, ...seen });
+  stack.use(server);
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 
   // In: what arrives is recorded, then acknowledged, then folded, then shown.
@@ -114,14 +113,6 @@ export async function run(
       (signal) =>
         receiver.run(signal),
   );
-  const watching = watches.map(({ run }) => run);
-  await supervise(signal, [
-    ...joined,
-    ...watching,
-    ingest,
-    listening,
-    recorder.follow,
-    (signal) => camera.run(signal),
-    upkeep,
-  ]);
+  const photographing: Loop = (signal) => camera.run(signal);
+  await supervise(signal, [...joined, ...loops, ingest, listening, recorder.follow, photographing, upkeep]);
 }

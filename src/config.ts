@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import type { BasicLogin, Network, Role, Surface } from './access-values.ts';
 import type { RedactionRule } from './domain/redaction.ts';
-import type { FoldName } from './domain/state.ts';
+import type { FoldName, Limits } from './domain/state.ts';
 import { MonitorError, reasonOf, redactUrl } from './errors.ts';
 import { type BrokerUrl, brokerUrl } from './option-values.ts';
 import { flagOf, OPTIONS, type OptionGroup, type OptionSpec, type OptionValues, variableOf } from './options.ts';
@@ -83,12 +83,7 @@ export interface Config {
   readonly inbox: { readonly batchSize: number; readonly maxBytes: number };
   readonly database: { readonly url: string | null; readonly dataDir: string; readonly schema: string };
   readonly journal: { readonly retention: number | null };
-  readonly state: {
-    readonly fold: FoldName;
-    readonly maxTasks: number;
-    readonly maxWorkers: number;
-    readonly maxLabels: number;
-  };
+  readonly state: Required<Limits> & { readonly fold: FoldName; readonly maxLabels: number };
   readonly camera: {
     readonly frequency: number;
     /** Shutters per second at most. */
@@ -276,6 +271,7 @@ function assemble(values: OptionValues): Config {
     state: {
       fold: values.fold,
       maxTasks: values.maxTasks,
+      maxTaskBytes: values.maxTaskBytes,
       maxWorkers: values.maxWorkers,
       maxLabels: values.metricsMaxLabels,
     },

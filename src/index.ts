@@ -2,7 +2,7 @@
 export { run } from './app.ts';
 export type { ReceiverStatus } from './broker/receiver.ts';
 export { type BrokerConfig, type Config, type Flags, loadConfig, type SimulationConfig } from './config.ts';
-export type { Changes, FeedGap, FeedMessage, Hello } from './contract/feed.ts';
+export type { Changes, FeedMessage, FeedReset, FeedSnapshot, Hello, Subscribe } from './contract/feed.ts';
 export type { TaskRecord, WorkerRecord } from './contract/records.ts';
 export { createDiagnostics, type DiagnosticEvents, type Diagnostics } from './diagnostics.ts';
 export type { DeadLetter, Event, JournalEntry, Json, Position, Seconds } from './domain/event.ts';

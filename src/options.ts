@@ -235,6 +235,13 @@ export const OPTIONS = {
     default: '100000',
     doc: 'Tasks of a cluster in memory; finished ones are dropped first, oldest first',
   },
+  maxTaskBytes: {
+    group: 'Memory',
+    value: 'size',
+    schema: bytes,
+    default: '512MB',
+    doc: 'Long texts of its tasks (arguments, results, tracebacks) in memory; those tasks are dropped in the same order',
+  },
   maxWorkers: { group: 'Memory', value: 'n', schema: count(1), default: '5000', doc: 'Workers of a cluster in memory' },
   bufferSize: {
     group: 'Memory',

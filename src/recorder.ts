@@ -171,9 +171,8 @@ export class Recorder {
           unknown.get(state)?.delete(uuid);
         }
         const change = fold(clusters, entry);
-        if (change === null) continue;
         camera.expose(state, change, entry.event);
-        hub.expose(entry.cluster, change);
+        hub.expose(state, entry, change);
       }
       this.#tellLosses();
       hub.publish(clusters.position);
@@ -199,7 +198,9 @@ export class Recorder {
     const absent = unknown.get(state) ?? new Set<string>();
     unknown.set(state, absent);
     const found = new Map<string, Task | undefined>();
-    for (let at = n; at < entries.length && found.size <= state.limits.maxTasks / 2; at++) {
+    const { maxTasks, maxTaskBytes = Number.POSITIVE_INFINITY } = state.limits;
+    const most = Math.min(maxTasks / 2, maxTaskBytes / 4 / state.weights.mean);
+    for (let at = n; at < entries.length && found.size <= most; at++) {
       const { cluster, event } = entries[at] as JournalEntry;
       const uuid = String(event.uuid);
       if (cluster !== state.cluster || absent.has(uuid) || !mayBeForgotten(clusters, state, event)) continue;
@@ -225,10 +226,11 @@ function redacted(decoded: Decoded, redactor: Redactor | null | undefined): Deco
 type Unknown = Map<State, Set<string>>;
 
 function entriesOf(events: readonly ReceivedEvent[], first: Position): JournalEntry[] {
-  return events.map(({ cluster, local_received, event }, n) => ({
+  return events.map(({ cluster, local_received, event, body }, n) => ({
     position: first + n,
     cluster,
     local_received,
     event,
+    size: body.length,
   }));
 }

@@ -36,6 +36,8 @@ interface Exposed {
   /** By uuid, so that one that memory has dropped meanwhile is found. */
   readonly tasks: Map<string, Task>;
   readonly workers: Set<Worker>;
+  /** What the heavy ones among the tasks weigh, or more. */
+  weight: number;
 }
 
 type Livenesses = Map<Worker, Liveness>;
@@ -52,6 +54,9 @@ const SLICE = 500;
 
 /** Tasks that may wait for a picture. */
 const MAX_WAITING = 50_000;
+
+/** And what they may weigh: see `Weights`. */
+const MAX_WEIGHT = 128_000_000;
 
 /** States of tasks counted one by one in a snapshot; senders may invent any number of them. */
 const MAX_STATES = 100;
@@ -82,12 +87,14 @@ export class Camera implements AsyncDisposable {
   /** Notes what an event changed. Called for each event, so it does next to nothing. */
   expose(state: State, change: Change, event: Event): void {
     if (change === null) return;
-    const { tasks, workers } = this.#exposedOf(state);
+    const exposed = this.#exposedOf(state);
+    const { tasks, workers } = exposed;
     if (change.kind === 'worker') {
       workers.add(change);
       return;
     }
     tasks.set(change.uuid, change);
+    exposed.weight += state.weights.of(change);
     // A task's event is a sign of life of its worker as well, …
     const { hostname, parent_id } = event;
     const worker = typeof hostname === 'string' ? state.workers.get(hostname) : undefined;
@@ -116,16 +123,19 @@ export class Camera implements AsyncDisposable {
    * Throws only when the signal aborts.
    */
   async settle(signal: AbortSignal): Promise<void> {
-    for (let n = 0; this.#waiting() > MAX_WAITING; n += 1) {
+    for (let n = 0; this.#isFull(); n += 1) {
       if (!(await this.shutter())) await sleep(backoff(n, 0.1, 5), signal);
     }
   }
 
-  #waiting(): number {
-    let tasks = 0;
-    for (const exposed of this.#exposed.values()) tasks += exposed.tasks.size;
-    for (const developing of this.#developing.values()) tasks += developing.tasks.size;
-    return tasks;
+  #isFull(): boolean {
+    let waiting = 0;
+    let weight = 0;
+    for (const each of [...this.#exposed.values(), ...this.#developing.values()]) {
+      waiting += each.tasks.size;
+      weight += each.weight;
+    }
+    return waiting > MAX_WAITING || weight > MAX_WEIGHT;
   }
 
   /** Removes what has expired. Never throws; the next call goes on where this one stopped. */
@@ -211,11 +221,11 @@ export class Camera implements AsyncDisposable {
 
   /** Makes what was not written exposed again; what changed since stays so. */
   #keep(): void {
-    for (const [state, { tasks, workers }] of this.#developing) {
+    for (const [state, { tasks, workers, weight }] of this.#developing) {
       const since = this.#exposed.get(state);
       for (const [uuid, task] of since?.tasks ?? []) tasks.set(uuid, task);
       for (const worker of since?.workers ?? []) workers.add(worker);
-      this.#exposed.set(state, { tasks, workers });
+      this.#exposed.set(state, { tasks, workers, weight: weight + (since?.weight ?? 0) });
     }
     this.#developing = new Map();
   }
@@ -284,7 +294,7 @@ export class Camera implements AsyncDisposable {
   #exposedOf(state: State): Exposed {
     let exposed = this.#exposed.get(state);
     if (!exposed) {
-      exposed = { tasks: new Map(), workers: new Set() };
+      exposed = { tasks: new Map(), workers: new Set(), weight: 0 };
       this.#exposed.set(state, exposed);
     }
     return exposed;

@@ -1,4 +1,21 @@
-/** What `import … from 'celerycam/client'` offers, in Node and in browsers. */
+/** What `import … from 'celerycam/client'` offers: a client of a running celerycam, for Node and browsers. */
+export type {
+  Behind,
+  Changes,
+  FeedError,
+  FeedMessage,
+  FeedReset,
+  FeedSnapshot,
+  FeedTopic,
+  Hello,
+  Live,
+  Missed,
+  Shutter,
+  Subscribe,
+  Subscribed,
+} from '../contract/feed.ts';
+export type { TaskRecord, WorkerRecord } from '../contract/records.ts';
+export { FeedState, keyOf } from './feed-state.ts';
 export {
   type AnswerOf,
   type AskOptions,
@@ -12,3 +29,11 @@ export {
   refusalIn,
   type TaskFilters,
 } from './history.ts';
+export {
+  type FeedSubscription,
+  LiveFeed,
+  type LiveFeedEvents,
+  type LiveFeedOptions,
+  type WebSocketClass,
+  type WebSocketLike,
+} from './live-feed.ts';

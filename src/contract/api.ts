@@ -47,7 +47,7 @@ export const clusterStatus = z.strictObject({
   capture: captureRecord,
   event_count: z.number().int(),
   task_count: z.number().int(),
-  /** Tasks that had not ended and were dropped from memory, because `--max-tasks` was reached. */
+  /** Tasks that had not ended and were dropped from memory, because `--max-tasks` or `--max-task-bytes` was reached. */
   evicted_active: z.number().int(),
 });
 

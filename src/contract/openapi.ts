@@ -101,7 +101,9 @@ export function openApi(version: string): OpenApi {
           200: {
             description: 'The answer.',
             content: {
-              'application/json': { schema },
+              ...(route.stream
+                ? { 'application/x-ndjson': { schema }, 'text/event-stream': { schema: { type: 'string' } } }
+                : { 'application/json': { schema } }),
               ...(rows && {
                 'application/x-ndjson': rows,
                 'text/csv': { schema: { type: 'string' } },

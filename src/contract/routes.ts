@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { clusterAnswer, readyAnswer, ticketAnswer } from './api.ts';
+import { feedMessage } from './feed.ts';
 import {
   asOf,
   deadLetterRow,
@@ -41,8 +42,10 @@ export interface Route {
   readonly response: z.ZodType;
   /** What it lists, also as CSV and NDJSON. */
   readonly row?: z.ZodObject;
-  /** It is mounted by itself, not through `http/answers.ts`. */
-  readonly own?: true;
+  /** The answer goes on: each line, or each server-sent event, is a `response`. */
+  readonly stream?: true;
+  /** It is mounted by itself, not through `http/answers.ts`; or answered by the server, which knows who asks. */
+  readonly own?: 'app' | 'server';
 }
 
 /** What is shown: a snapshot. Where `snapshot` is null: memory, which is newer than the latest, or that none was taken yet. */
@@ -281,25 +284,47 @@ export const api = {
     response: deadLettersPage,
     row: deadLetterRow,
   },
+  'GET /api/changes': {
+    tag: 'now',
+    summary: 'the live feed without WebSocket',
+    description:
+      'What has changed since `after`, as the messages of `/live`; where that is nothing, what changes next. With `stream` ' +
+      'server-sent events that go on; a browser that lost them comes back with `Last-Event-ID`.',
+    query: z.strictObject({
+      after: text('A cursor, from an earlier message. Without one: from now on.'),
+      q: text('Which tasks, in the filter language.'),
+      cluster: text('Of this cluster only.'),
+      topics: text(
+        'Of `tasks`, `workers`, `snapshots`, `events`, separated by commas; the first two where it is left out.',
+      ),
+      events: text('Kinds of events, separated by commas, such as `task-failed,worker-*`.'),
+      snapshot: oneOf('First all that is there now.', ['true', 'false']),
+      wait: whole('Seconds to wait for a change.', 0, 300, 25),
+      stream: text('Server-sent events; any value, or none.'),
+    }),
+    response: feedMessage,
+    stream: true,
+    own: 'server',
+  },
   'POST /api/ticket': {
     tag: 'now',
     summary: 'a ticket for a feed',
     description:
       'For those who cannot send a header: good for one connection to `/live` or `/api/changes`, as `?ticket=…`.',
     response: ticketAnswer,
-    own: true,
+    own: 'server',
   },
   'GET /healthz': {
     tag: 'now',
     summary: '200 while the process answers',
     response: z.strictObject({ ok: z.literal(true) }),
-    own: true,
+    own: 'app',
   },
   'GET /readyz': {
     tag: 'now',
     summary: '200 while it consumes and records, else 503 with the reasons',
     response: readyAnswer,
-    own: true,
+    own: 'app',
   },
 } as const satisfies Readonly<Record<string, Route>>;
 

@@ -27,6 +27,11 @@ export class Ended {
     this.#tidy();
   }
 
+  /** These tasks, which are among them, are taken out of their turn. Looks at all that there are. */
+  drop(tasks: ReadonlySet<Task>): void {
+    if (tasks.size > 0) this.#keep([...this].filter((task) => !tasks.has(task)));
+  }
+
   takeOldest(): Task | undefined {
     while (this.#first < this.#places.length) {
       const task = this.#places[this.#first++] as Task;
@@ -55,7 +60,11 @@ export class Ended {
 
   #tidy(): void {
     if ((this.#first + this.#leftPlaces) * 2 < this.#places.length + SLACK) return;
-    this.#places = [...this];
+    this.#keep([...this]);
+  }
+
+  #keep(tasks: Task[]): void {
+    this.#places = tasks;
     this.#first = 0;
     this.#left.clear();
     this.#leftPlaces = 0;

@@ -50,4 +50,6 @@ export interface JournalEntry {
   readonly cluster: string;
   readonly local_received: Seconds;
   readonly event: Event;
+  /** The length of its JSON text, where memory has to be kept within `maxTaskBytes`. */
+  readonly size?: number;
 }

@@ -118,6 +118,11 @@ export function* executedBy(state: State, hostnames: ReadonlySet<string>): Gener
   }
 }
 
+/** Whether it is being executed, as far as is known: only then may time alone make it orphaned or doubtful. */
+export function isExecuting(task: Task): boolean {
+  return executingFact(task) !== null;
+}
+
 /** What tells which process executes the task, and since when; null when none does. */
 function executingFact(task: Task): Fact | null {
   if (NOT_EXECUTING.has(task.state)) return null;

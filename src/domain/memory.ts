@@ -7,6 +7,7 @@ import { Oldest } from './oldest.ts';
 import { createTask, hasEnded, TASK_FIELDS, type Task } from './task.ts';
 import { Texts } from './texts.ts';
 import type { TimeOrder } from './time-order.ts';
+import { Weights } from './weight.ts';
 import { createWorker, WORKER_FIELDS, type Worker } from './worker.ts';
 
 /** One cluster. The records and counters are for all to read; only the fold and what restores the state write them. */
@@ -37,12 +38,16 @@ export interface State {
   /** Celery's order of tasks by time; null where nobody asks for it. */
   readonly timeOrder: TimeOrder | null;
   readonly limits: Limits;
+  /** Which tasks hold much text. */
+  readonly weights: Weights;
   readonly indexes: Indexes;
 }
 
 export interface Limits {
   /** At most so many tasks of a cluster in memory, one or more: finished ones go first, oldest first. */
   readonly maxTasks: number;
+  /** And at most so much text of those with much of it, in bytes, beside the task that grew last. @default unbounded */
+  readonly maxTaskBytes?: number;
   /** At most so many workers of a cluster, one or more: the one that came first goes first. */
   readonly maxWorkers: number;
 }
@@ -86,6 +91,7 @@ export function createState(cluster: string, limits: Limits, timeOrder: TimeOrde
     losses: [],
     timeOrder,
     limits,
+    weights: new Weights(),
     indexes: {
       oldestTask: new Oldest(tasks),
       oldestWorker: new Oldest(workers),
@@ -119,6 +125,26 @@ export function dropWorker(state: State, worker: Worker): void {
 export function noteReady(state: State, task: Task): void {
   if (hasEnded(task)) state.indexes.ended.add(task);
   else state.indexes.ended.leave(task);
+}
+
+/** To be called when a task may have grown by much: then others with much text may have to go, in the usual order. */
+export function weigh(state: State, grown: Task): void {
+  const { weights, limits } = state;
+  const { maxTaskBytes = Number.POSITIVE_INFINITY } = limits;
+  weights.weigh(grown);
+  if (weights.total <= maxTaskBytes) return;
+  const gone = new Set<Task>();
+  for (const ended of [true, false]) {
+    for (const task of weights.tasks()) {
+      // Some more than there need be, so that they are not gone through with each event.
+      if (weights.total <= maxTaskBytes * 0.9) break;
+      if (task === grown || hasEnded(task) !== ended) continue;
+      if (ended) gone.add(task);
+      else state.evicted_active++;
+      dropTask(state, task);
+    }
+  }
+  state.indexes.ended.drop(gone);
 }
 
 /** A task name as it is kept; a new one is noted in `task_types`. */
@@ -180,6 +206,7 @@ export function restoreTask(state: State, task: Task): void {
   keepTask(state, task);
   if (task.name !== null) task.name = shareName(state, task.name);
   if (hasEnded(task)) noteReady(state, task);
+  weigh(state, task);
   // To the `strict` reducer no field is told by `extra`, and a retried task is no child of its own.
   const isStrict = task.life !== null || task.stored_life !== null;
   if (!isStrict && hasMisfit(task, TASK_FIELDS)) state.indexes.misfits.add(task);
@@ -252,14 +279,20 @@ function keepWorker(state: State, worker: Worker): Worker {
 
 /** Drops the task that ended first; where none has ended, all are active and the one that came first goes. */
 function evictTask(state: State): void {
-  const { tasks, indexes } = state;
+  const { indexes } = state;
   let task = indexes.ended.takeOldest();
   if (!task) {
     task = indexes.oldestTask.next();
     state.evicted_active++;
   }
-  if (!task) return;
+  if (task) dropTask(state, task);
+}
+
+/** Drops a task from memory; the database has it, or whoever takes pictures for the database. */
+function dropTask(state: State, task: Task): void {
+  const { tasks, indexes } = state;
   tasks.delete(task.uuid);
+  state.weights.delete(task);
   state.forgetful = true;
   const parentId = parentOf(state, task);
   if (parentId !== null) disown(state, parentId, task.uuid);

@@ -1,11 +1,12 @@
 /** Everything that was folded so far, of all clusters that are watched, and the one function that changes it. */
 import { createCelery } from './celery.ts';
 import type { Event, JournalEntry, Position } from './event.ts';
-import { createState, endRestore, type Limits, restoreTask, restoreWorker, type State } from './memory.ts';
+import { createState, endRestore, type Limits, restoreTask, restoreWorker, type State, weigh } from './memory.ts';
 import type { Change, Reducer } from './reducer.ts';
 import { createStrict } from './strict.ts';
 import { count, createTally, type Tally } from './tally.ts';
 import { TimeOrder } from './time-order.ts';
+import { LONG } from './weight.ts';
 
 export type { Change, Limits, State };
 export { restoreTask, restoreWorker };
@@ -83,6 +84,8 @@ export function fold(clusters: Clusters, entry: JournalEntry): Change {
   endRestore(state);
   state.last_received = entry.local_received;
   const change = clusters.reducer.fold(state, entry.event, entry.local_received);
+  // A short event may have put something else in the place of a long text.
+  if (change?.kind === 'task' && ((entry.size ?? 0) >= LONG || state.weights.of(change) > 0)) weigh(state, change);
   if (clusters.tally) count(clusters.tally, entry, change);
   return change;
 }

@@ -38,7 +38,7 @@ type BodyOf<R> = R extends { response: infer Schema } ? Output<Schema, never> : 
 
 /** One for each route of the contract that is not mounted by itself. */
 export type Handlers = {
-  readonly [Name in keyof Api as Api[Name] extends { own: true } ? never : Name]: (
+  readonly [Name in keyof Api as Api[Name] extends { own: string } ? never : Name]: (
     asked: Asked<QueryOf<Api[Name]>, ParamsOf<Api[Name]>>,
   ) => Answered<BodyOf<Api[Name]>>;
 };

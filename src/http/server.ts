@@ -10,6 +10,7 @@ import type { Hub } from '../live/hub.ts';
 import type { Tokens } from '../store/tokens.ts';
 import { Access, LOOPBACK, type Refusal, surfaceOf } from './access.ts';
 import { TICKET_LIFE, Tickets, TokenBook, type Who } from './book.ts';
+import { changesRoute } from './changes.ts';
 import { clientReader } from './client.ts';
 import { Guard, isPreflight, PREFLIGHT } from './guard.ts';
 import { Buckets, MAX_FRAME, MESSAGES, SERVER_LIMITS } from './limits.ts';
@@ -83,7 +84,9 @@ export async function listen(
   });
 
   const full = { status: 503, error: `there are ${options.maxClients} clients already; see --max-clients` };
-  const answer = getRequestListener(createRoutes(sources).fetch);
+  const routes = createRoutes(sources);
+  routes.get('/api/changes', changesRoute(hub, sources.clock));
+  const answer = getRequestListener(routes.fetch);
   const server = createServer(SERVER_LIMITS, (request, response) => {
     const cors = guard.corsHeaders(request);
     for (const [name, value] of Object.entries({ ...HEADERS, ...cors })) response.setHeader(name, value);
@@ -123,7 +126,7 @@ export async function listen(
       sockets.handleUpgrade(request, socket, head, (client) => {
         follow(passed.who, client, () => client.close(1008, 'the token was revoked'));
         limitMessages(client);
-        hub.attach(client);
+        hub.attach(client, new URL(passed.url, 'http://localhost').searchParams);
       });
     }
   });

@@ -44,11 +44,11 @@ export async function* readPages(
 }
 
 /**
- * Entries as one JSON text without brackets, a line each: `position,cluster,local_received,event,`. In CSV with a quote
+ * Entries as one JSON text without brackets, a line each: `position,cluster,local_received,size,event,`. In CSV with a quote
  * and a delimiter that JSON never has, Postgres writes each value as it is. At most `PAGE_BYTES`, but one entry at least.
  */
 async function fetchPage(db: Knex, after: Position, upTo: Position, signal: AbortSignal | undefined): Promise<Buffer> {
-  const query = `select position || ',' || to_json(cluster) || ',' || local_received || ',' || body || ','
+  const query = `select position || ',' || to_json(cluster) || ',' || local_received || ',' || octet_length(body) || ',' || body || ','
     from (select *, sum(octet_length(body)) over (order by position rows unbounded preceding) - octet_length(body) as before
       from events where position > ${after} and position <= ${upTo}) as page
     where before < ${PAGE_BYTES} order by position`;
@@ -78,12 +78,13 @@ function* parsePage(page: Buffer): Generator<readonly JournalEntry[], void, unde
 function parseLines(lines: string): readonly JournalEntry[] {
   const flat: readonly unknown[] = JSON.parse(`[${lines}0]`);
   const entries: JournalEntry[] = [];
-  for (let n = 0; n + 3 < flat.length; n += 4) {
+  for (let n = 0; n + 4 < flat.length; n += 5) {
     entries.push({
       position: flat[n] as Position,
       cluster: flat[n + 1] as string,
       local_received: flat[n + 2] as Seconds,
-      event: flat[n + 3] as JournalEntry['event'],
+      size: flat[n + 3] as number,
+      event: flat[n + 4] as JournalEntry['event'],
     });
   }
   return entries;

@@ -1,15 +1,27 @@
 /**
- * Fans changes out to the clients of the live feed: what a moment changed is put together once and written once, as the
- * same bytes, to every client. A client that cannot keep up is not buffered for: it is told of a gap and goes on from there.
+ * Fans changes out to the clients of the live feed. Clients of equal subscriptions are a group: what a moment changed is
+ * picked and encoded once, and written as the same bytes to each. A client that cannot keep up leaves its group and is
+ * brought up to date again (`catch-up.ts`), as one that comes back with a cursor is.
  */
 import type { WebSocket } from 'ws';
-import type { FeedGap, FeedMessage } from '../contract/feed.ts';
-import { toTaskRecord, toWorkerRecord } from '../contract/records.ts';
-import type { Position, Seconds } from '../domain/event.ts';
-import { executedBy, type Liveness, livenessOf, sameLiveness } from '../domain/liveness.ts';
-import { type Change, type Clusters, type State, stateOf } from '../domain/state.ts';
+import { FEED_PROTOCOL, type Shutter } from '../contract/feed.ts';
+import type { Diagnostics } from '../diagnostics.ts';
+import type { JournalEntry, Position, Seconds } from '../domain/event.ts';
+import type { Gap } from '../domain/gap.ts';
+import type { Change, Clusters, State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import type { Worker } from '../domain/worker.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Snapshots } from '../store/snapshots.ts';
+import { CatchUp } from './catch-up.ts';
+import { type Frame, frameOf, type Sink } from './frame.ts';
+import { Group, type Moment } from './group.ts';
+import { type Pending, Present } from './present.ts';
+import type { Session } from './session.ts';
+import { attachSocket } from './socket.ts';
+import type { Subscription } from './subscription.ts';
+import { type Touched, touchedBy } from './touched.ts';
+import { Trail } from './trail.ts';
+import { Watch } from './watch.ts';
 
 export interface HubOptions {
   readonly version: string;
@@ -20,188 +32,348 @@ export interface HubOptions {
   readonly coalesce: Seconds;
   /** Bytes that may wait for one client. */
   readonly maxBuffered: number;
-  /** Records to one message; what is more than that is a gap for everybody. */
+  /** Tasks to one message. */
   readonly maxRecords: number;
-  /** How often silent clients are pinged and workers' status is looked at. */
+  /** How often clients' and workers' signs of life are looked at. */
   readonly tick: Seconds;
+  /** Changes that are remembered by the ids of their tasks, so that a client that comes back costs the database nothing. */
+  readonly trail: number;
+  /** Events since a client's cursor; after more it begins anew. */
+  readonly maxEvents: number;
 }
 
-export const HUB_DEFAULTS = { coalesce: 0.03, maxBuffered: 8 << 20, maxRecords: 20_000, tick: 1 } as const;
+export const HUB_DEFAULTS = {
+  ...{ coalesce: 0.02, maxBuffered: 1 << 20, maxRecords: 1000, tick: 1, trail: 100_000, maxEvents: 1_000_000 },
+} as const;
 
-/** Ticks without a sign of life after which a client is given up. */
-const SILENT_TICKS = 30;
-
-interface Client {
-  readonly socket: WebSocket;
-  /** Everything up to here was sent, or told to be a gap. */
-  position: Position;
-  /** The position from which it misses changes; null while it misses none. */
-  missingFrom: Position | null;
-  silent: number;
+export interface HubParts {
+  readonly clusters: Clusters;
+  /** Epoch seconds. */
+  readonly clock: () => Seconds;
+  readonly journal: Pick<Journal, 'read' | 'head'>;
+  readonly snapshots: Pick<Snapshots, 'loadTasks'>;
+  readonly pending: Pending;
+  /** Takes an error that nobody expected. */
+  readonly failed: (error: unknown) => void;
 }
+
+/** Events that are remembered while somebody asks for events. */
+const EVENTS = 10_000;
+
+/** Ticks without a message after which a group is told that nothing has changed. */
+const QUIET_TICKS = 15;
+
+/** Where much is sent to many, sending takes this share of the time at most, … */
+const SENDING = 0.25;
+/** … and what changes is gathered for so long at most. */
+const LONGEST_PAUSE: Seconds = 0.5;
 
 export class Hub implements AsyncDisposable {
-  readonly #clusters: Clusters;
+  readonly #parts: HubParts;
   readonly #options: HubOptions;
-  readonly #clock: () => Seconds;
-  readonly #clients = new Set<Client>();
+  readonly #present: Present;
+  readonly #watch: Watch;
+  readonly #catchUp: CatchUp;
+  readonly #touched: Trail<Touched>;
+  readonly #events: Trail<JournalEntry>;
+  readonly #sessions = new Set<Session>();
+  readonly #groups = new Map<string, Group>();
+  #eventsAreWanted = false;
   #tasks = new Map<Task, State>();
-  #workers = new Map<Worker, State>();
-  /** What was last looked at, and so what clients know or may fetch. */
-  readonly #livenesses = new WeakMap<Worker, Liveness>();
   /** Changes up to here were sent. */
   #sent: Position;
   /** Changes up to here may be sent: they are recorded and folded. */
   #position: Position;
+  #waiting: { readonly position: Position; readonly resolve: () => void }[] = [];
   #flushTimer: NodeJS.Timeout | null = null;
-  /** When something was last sent, of `performance.now()`. */
-  #flushed = Number.NEGATIVE_INFINITY;
+  /** When something may next be sent, of `performance.now()`. */
+  #next = Number.NEGATIVE_INFINITY;
   #tickTimer: NodeJS.Timeout | null = null;
 
-  constructor(clusters: Clusters, clock: () => Seconds, options: HubOptions) {
-    this.#clusters = clusters;
-    this.#clock = clock;
+  constructor(parts: HubParts, options: HubOptions) {
+    this.#parts = parts;
     this.#options = options;
+    const { clusters, clock, pending } = parts;
+    const { epoch, maxEvents, trail } = options;
     this.#sent = clusters.position;
     this.#position = clusters.position;
+    this.#present = new Present(clusters, clock, pending);
+    this.#watch = new Watch(clusters, clock, this.#present);
+    this.#touched = new Trail(trail, clusters.position);
+    this.#events = new Trail(EVENTS, clusters.position);
+    this.#catchUp = new CatchUp({
+      ...{ ...parts, present: this.#present, touched: this.#touched, events: this.#events, epoch, maxEvents },
+      flush: () => this.flush(),
+      reached: (position) => this.#reached(position),
+      join: (session) => this.#join(session),
+    });
   }
 
+  /** How many clients are connected. */
   get clients(): number {
-    return this.#clients.size;
+    return this.#sessions.size;
   }
 
-  /** Notes what an event changed. Cheap, and nothing at all while nobody looks on. */
-  expose(cluster: string, change: Change): void {
-    if (change === null || this.#clients.size === 0) return;
-    const state = stateOf(this.#clusters, cluster);
-    if (change.kind === 'task') this.#tasks.set(change, state);
-    else this.#workers.set(change, state);
+  /**
+   * Learns from the journal what changed last, so that clients of an earlier process go on without asking it. To be called
+   * before anything is folded. Throws where the database fails.
+   */
+  async recall(): Promise<void> {
+    const { clusters, journal } = this.#parts;
+    const upTo = this.#position;
+    let at = Math.max(0, upTo - this.#options.trail);
+    this.#touched.clear(at);
+    for await (const entries of journal.read({ after: at, upTo })) {
+      for (const entry of entries) {
+        // What retention has dropped is not known.
+        if (entry.position !== at + 1) this.#touched.clear(entry.position - 1);
+        at = entry.position;
+        for (const touched of touchedBy(clusters, entry)) this.#touched.add(at, touched);
+      }
+    }
+    if (at < upTo) this.#touched.clear(upTo);
+  }
+
+  /** Tells of snapshots and gaps, too. */
+  observe(diagnostics: Diagnostics): void {
+    diagnostics.on('camera:shutter', (picture) => this.#tellShutter(picture));
+    diagnostics.on('gap', (gap) => this.#tellGap(gap));
+  }
+
+  /** Notes an event and what it changed. Called for each event, so it does next to nothing while nobody looks on. */
+  expose(state: State, entry: JournalEntry, change: Change): void {
+    const isWatched = this.#sessions.size > 0;
+    if (isWatched && this.#eventsAreWanted) this.#events.add(entry.position, entry);
+    if (change === null) return;
+    if (change.kind === 'worker') {
+      if (isWatched) this.#watch.changed(change, state);
+      return;
+    }
+    for (const touched of touchedBy(this.#parts.clusters, entry)) {
+      this.#touched.add(entry.position, touched);
+      if (!isWatched) continue;
+      const task = state.tasks.get(touched.uuid);
+      if (task) this.#exposeTask(task, state);
+    }
+    if (!isWatched) return;
+    this.#exposeTask(change, state);
+    const { hostname } = entry.event;
+    const worker = typeof hostname === 'string' ? state.workers.get(hostname) : undefined;
+    if (worker) this.#watch.sign(worker, state);
   }
 
   /** What was exposed belongs to positions up to this one. Only for what is recorded. */
   publish(position: Position): void {
     this.#position = position;
-    if (this.#clients.size === 0) {
+    if (this.#waiting.length > 0) {
+      for (const waiting of this.#waiting) if (waiting.position <= position) waiting.resolve();
+      this.#waiting = this.#waiting.filter((waiting) => waiting.position > position);
+    }
+    if (this.#sessions.size === 0) {
       this.#sent = position;
       return;
     }
-    const wait = this.#flushed + this.#options.coalesce * 1000 - performance.now();
-    this.#flushTimer ??= setTimeout(() => this.flush(), Math.max(0, wait));
+    this.#flushTimer ??= setTimeout(() => this.flush(), Math.max(0, this.#next - performance.now()));
   }
 
-  /** Takes a client in. It hears of everything after the position of its `hello`. */
-  attach(socket: WebSocket): void {
-    if (this.#clients.size > 0) this.flush();
-    else {
-      // It fetches what is so now.
-      for (const [worker, state] of this.#allWorkers())
-        this.#livenesses.set(worker, livenessOf(worker, state, this.#clock()));
-    }
-    this.#sent = this.#position;
-    const client: Client = { socket, position: this.#position, missingFrom: null, silent: 0 };
-    this.#clients.add(client);
-    this.#tickTimer ??= setInterval(() => this.#tick(), this.#options.tick * 1000).unref();
-    socket.on('pong', () => {
-      client.silent = 0;
-    });
-    socket.on('message', () => socket.close(1008, 'this feed takes no messages from clients'));
-    socket.on('error', () => socket.terminate());
-    socket.on('close', () => this.#detach(client));
+  /** Takes a WebSocket in. @param params of the query string: a subscription, see `contract/feed.ts` */
+  attach(socket: WebSocket, params: URLSearchParams = new URLSearchParams()): void {
+    attachSocket(this, socket, params, this.#parts.clock);
+  }
+
+  /** Takes a client in and says hello. It hears of nothing else until it subscribes. */
+  enter(sink: Sink): Session {
+    if (this.#sessions.size === 0) this.#begin();
+    const position = this.flush();
+    const session: Session = { sink, subscription: null, group: null, position, held: null, task: null };
+    this.#sessions.add(session);
     const { version, epoch, simulated } = this.#options;
-    const clusters = [...this.#clusters.byName.keys()];
-    this.#send(client, encode({ type: 'hello', version, epoch, position: this.#position, clusters, simulated }));
+    const clusters = [...this.#parts.clusters.byName.keys()];
+    const cursor = this.#cursor(position);
+    sink.send(
+      frameOf({ type: 'hello', protocol: FEED_PROTOCOL, version, epoch, position, cursor, clusters, simulated }),
+    );
+    return session;
   }
 
-  /** Sends what has been gathered, now. */
-  flush(): void {
+  /** What a client wants to hear of from now on, instead of what it did. */
+  subscribe(session: Session, subscription: Subscription): void {
+    if (!this.#sessions.has(session)) return;
+    this.#leaveGroup(session);
+    session.subscription = subscription;
+    this.#countOnEvents();
+    session.held = null;
+    session.position = this.flush();
+    session.sink.send(frameOf({ type: 'subscribed', id: subscription.id, ...subscription.told }));
+    if (subscription.after === null && !subscription.snapshot) this.#join(session);
+    else this.#catchUp.start(session, subscription, 'subscription');
+  }
+
+  /** A client is gone. */
+  leave(session: Session): void {
+    this.#leaveGroup(session);
+    this.#sessions.delete(session);
+    this.#countOnEvents();
+    if (this.#sessions.size === 0) this.#end();
+  }
+
+  /** Sends what has been gathered, now. Returns the position up to which everything was sent. */
+  flush(): Position {
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     this.#flushTimer = null;
-    if (this.#workers.size > 0) this.#look([...this.#workers]);
+    if (this.#watch.look()) this.#exposeRemarked();
+    const begun = performance.now();
+    const isTold = this.#tell([]);
+    if (!isTold) return this.#sent;
+    const took = (performance.now() - begun) / 1000;
+    const pause = Math.min(Math.max(this.#options.coalesce, took / SENDING - took), LONGEST_PAUSE);
+    this.#next = performance.now() + pause * 1000;
+    return this.#sent;
+  }
+
+  /** Tells every group what was gathered. False where that was nothing. */
+  #tell(goneWorkers: Moment['goneWorkers']): boolean {
     const from = this.#sent;
     const to = this.#position;
-    const tasks = this.#tasks;
-    const workers = this.#workers;
-    if (tasks.size + workers.size === 0) return;
-    this.#tasks = new Map();
-    this.#workers = new Map();
+    const tasks = [...this.#tasks];
+    const workers = this.#watch.take();
     this.#sent = to;
-    this.#flushed = performance.now();
-    if (tasks.size + workers.size > this.#options.maxRecords) {
-      for (const client of this.#clients) client.missingFrom ??= from;
-      for (const client of this.#clients) this.#offer(client, null, to);
-      return;
+    if (this.#groups.size === 0) {
+      this.#tasks.clear();
+      return false;
     }
-    const now = this.#clock();
-    const frame = encode({
-      type: 'changes',
-      from,
-      to,
-      tasks: Array.from(tasks, ([task, state]) => toTaskRecord(state, task, now)),
-      workers: Array.from(workers, ([worker, state]) => toWorkerRecord(state, worker, livenessOf(worker, state, now))),
-    });
-    for (const client of this.#clients) this.#offer(client, frame, to);
+    const events = this.#eventsAreWanted ? Array.from(this.#events.between(from, to), ([, entry]) => entry) : [];
+    if (tasks.length + workers.size + goneWorkers.length + events.length === 0) return false;
+    this.#tasks = new Map();
+    const { maxRecords } = this.#options;
+    for (let n = 0; n === 0 || n < tasks.length; n += maxRecords) {
+      const isLast = n + maxRecords >= tasks.length;
+      const upTo = isLast ? to : from;
+      const some = tasks.slice(n, n + maxRecords);
+      const rest = isLast ? { workers, goneWorkers, events } : { workers: [], goneWorkers: [], events: [] };
+      const moment: Moment = { from, to: upTo, cursor: this.#cursor(upTo), tasks: some, ...rest };
+      for (const group of this.#groups.values()) {
+        const before = group.position;
+        const frame = group.pick(moment, this.#present);
+        if (frame) this.#sendAll(group, frame, before);
+      }
+    }
+    return true;
   }
 
-  /** Sends a frame to a client that can take it; a client that cannot misses it. */
-  #offer(client: Client, frame: Buffer | null, to: Position): void {
-    if (client.socket.bufferedAmount > this.#options.maxBuffered) {
-      client.missingFrom ??= client.position;
-      return;
-    }
-    if (client.missingFrom !== null) {
-      // The frame is part of what it is told to fetch anew.
-      const gap: FeedGap = { type: 'gap', from: client.missingFrom, to };
-      client.missingFrom = null;
-      this.#send(client, encode(gap));
-    } else if (frame !== null) this.#send(client, frame);
-    client.position = to;
-  }
-
-  #send(client: Client, frame: Buffer): void {
-    if (client.socket.readyState === client.socket.OPEN) client.socket.send(frame, { binary: false });
-  }
-
-  /** Exposes workers whose liveness has changed since they were last looked at, with the tasks that depend on it. */
-  #look(workers: Iterable<readonly [Worker, State]>): void {
-    const now = this.#clock();
-    const changed = new Map<State, Set<string>>();
-    for (const [worker, state] of workers) {
-      const before = this.#livenesses.get(worker);
-      const liveness = livenessOf(worker, state, now);
-      if (before && sameLiveness(before, liveness)) continue;
-      this.#livenesses.set(worker, liveness);
-      this.#workers.set(worker, state);
-      const hostnames = changed.get(state);
-      if (hostnames) hostnames.add(worker.hostname);
-      else changed.set(state, new Set([worker.hostname]));
-    }
-    for (const [state, hostnames] of changed) {
-      for (const task of executedBy(state, hostnames)) this.#tasks.set(task, state);
+  /** @param before up to where the members were told everything before */
+  #sendAll(group: Group, frame: Frame, before: Position): void {
+    for (const session of group.members) {
+      const { sink } = session;
+      if (sink.backlog <= this.#options.maxBuffered) {
+        sink.send(frame);
+        continue;
+      }
+      this.#leaveGroup(session);
+      session.position = before;
+      session.held = null;
+      sink.send(frameOf({ type: 'behind', buffered: sink.backlog }));
+      this.#catchUp.start(session, group.subscription, 'position');
     }
   }
 
-  *#allWorkers(): Generator<readonly [Worker, State], void, undefined> {
-    for (const state of this.#clusters.byName.values()) {
-      for (const worker of state.workers.values()) yield [worker, state];
-    }
+  /** A client is up to date, and hears of changes as they happen. */
+  #join(session: Session): void {
+    const { subscription, held } = session;
+    if (!subscription || !this.#sessions.has(session)) return;
+    const key = JSON.stringify([subscription.told, held !== null]);
+    let group = this.#groups.get(key);
+    if (!group) {
+      group = new Group(subscription, this.#sent, held);
+      this.#groups.set(key, group);
+    } else if (held) group.held?.addAll(held);
+    group.members.add(session);
+    session.group = group;
+    session.held = null;
+    session.sink.send(frameOf({ type: 'live', position: this.#sent, cursor: this.#cursor(this.#sent) }));
+  }
+
+  #leaveGroup(session: Session): void {
+    const { group } = session;
+    session.task = null;
+    session.group = null;
+    if (!group) return;
+    group.members.delete(session);
+    if (group.members.size > 0) return;
+    for (const [key, each] of this.#groups) if (each === group) this.#groups.delete(key);
+  }
+
+  #exposeTask(task: Task, state: State): void {
+    this.#tasks.set(task, state);
+    this.#present.changed(state, task);
+  }
+
+  #exposeRemarked(): void {
+    for (const [task, state] of this.#present.remarked()) this.#tasks.set(task, state);
   }
 
   /** Time alone changes a worker's status; and a client that went away without a word has to be found out. */
   #tick(): void {
-    this.#look(this.#allWorkers());
-    for (const client of this.#clients) {
-      if (client.silent++ >= SILENT_TICKS) client.socket.terminate();
-      else if (client.silent % 10 === 1) client.socket.ping();
-      if (client.missingFrom !== null) this.#offer(client, null, this.#sent);
+    this.#present.forgetTexts();
+    const gone = this.#watch.dropped();
+    this.#watch.lookAtAll();
+    this.#exposeRemarked();
+    for (const { sink } of this.#sessions) sink.tick();
+    if (gone.length > 0) this.#tell(gone);
+    else this.flush();
+    for (const group of this.#groups.values()) {
+      group.quiet += 1;
+      if (group.quiet >= QUIET_TICKS)
+        this.#sendAll(group, group.idle(this.#sent, this.#cursor(this.#sent)), this.#sent);
     }
-    this.flush();
   }
 
-  #detach(client: Client): void {
-    this.#clients.delete(client);
-    if (this.#clients.size > 0) return;
+  #tellShutter({ snapshot, position, tasks, workers, seconds }: Omit<Shutter, 'type'>): void {
+    const frame = frameOf({ type: 'shutter', snapshot, position, tasks, workers, seconds });
+    for (const group of this.#groups.values())
+      if (group.subscription.topics.has('snapshots')) this.#sendAll(group, frame, group.position);
+  }
+
+  /** Concerns everybody, whatever they ask for. Who cannot take it finds it at `/api/gaps`. */
+  #tellGap(gap: Gap): void {
+    const frame = frameOf({ type: 'missed', gap });
+    for (const { sink, subscription } of this.#sessions) {
+      const { cluster } = subscription?.told ?? { cluster: null };
+      if (cluster !== null && cluster !== gap.cluster) continue;
+      if (sink.backlog <= this.#options.maxBuffered) sink.send(frame);
+    }
+  }
+
+  /** Events are gathered only while somebody asks for events. */
+  #countOnEvents(): void {
+    const were = this.#eventsAreWanted;
+    this.#eventsAreWanted = [...this.#sessions].some(({ subscription }) => subscription?.topics.has('events'));
+    if (were !== this.#eventsAreWanted) this.#events.clear(this.#parts.clusters.position);
+  }
+
+  #reached(position: Position): Promise<void> {
+    return this.#position >= position
+      ? Promise.resolve()
+      : new Promise((resolve) => this.#waiting.push({ position, resolve }));
+  }
+
+  #cursor(position: Position): string {
+    return `${this.#options.epoch}:${position}`;
+  }
+
+  /** The first client comes, and may fetch what is so now. */
+  #begin(): void {
+    this.#present.begin();
+    this.#watch.begin();
+    this.#sent = this.#position;
+    this.#tickTimer = setInterval(() => this.#tick(), this.#options.tick * 1000).unref();
+  }
+
+  /** The last one went. */
+  #end(): void {
+    this.#present.end();
+    this.#watch.end();
     this.#tasks.clear();
-    this.#workers.clear();
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     if (this.#tickTimer) clearInterval(this.#tickTimer);
     this.#flushTimer = null;
@@ -211,19 +383,7 @@ export class Hub implements AsyncDisposable {
   /** Says goodbye to every client (1001, going away). */
   async [Symbol.asyncDispose](): Promise<void> {
     this.flush();
-    await Promise.all(
-      Array.from(this.#clients, async ({ socket }) => {
-        const closed = new Promise((resolve) => socket.once('close', resolve));
-        const impatience = setTimeout(() => socket.terminate(), 1000);
-        socket.close(1001, 'celerycam is shutting down');
-        await closed;
-        clearTimeout(impatience);
-      }),
-    );
+    this.#catchUp.stop();
+    await Promise.all(Array.from(this.#sessions, ({ sink }) => sink.close(1001, 'celerycam is shutting down')));
   }
-}
-
-/** As bytes: one encoding for all clients. */
-function encode(message: FeedMessage): Buffer {
-  return Buffer.from(JSON.stringify(message));
 }

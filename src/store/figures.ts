@@ -41,16 +41,20 @@ export function lengthOf(code: number): { readonly measure: Measure; readonly se
 
 function lengthCode(measure: Measure, length: string): string {
   const n = `round(ln(greatest(${length}, 1e-9)) / ln(${BASE}::float8))`;
-  // `greatest` and `least` leave nulls out.
-  const code = `(${MEASURES[measure]} + least(${LONGEST}, greatest(${SHORTEST}, ${n})))::integer`;
-  return `case when ${length} is not null then ${code} end`;
+  return `(${MEASURES[measure]} + least(${LONGEST}, greatest(${SHORTEST}, ${n})))::integer`;
+}
+
+/** Null where one of two times is not known. Senders may say any time: Postgres refuses a difference that is too large. */
+function between(measure: Measure, later: string, earlier: string): string {
+  const [to, from] = [later, earlier].map((time) => `least(greatest(${time}, -1e12), 1e12)`);
+  return `case when ${later} is not null and ${earlier} is not null then ${lengthCode(measure, `${to} - ${from}`)} end`;
 }
 
 const STATE_CODE = `coalesce(array_position(array[${COUNTED_STATES.map((state) => `'${state}'`).join(', ')}], state) - 1,
   ${COUNTED_STATES.length})`;
 
-const CODES = `array[${STATE_CODE}, ${lengthCode('runtime', 'runtime')}, ${lengthCode('wait', 'started - received')},
-  ${lengthCode('delivery', 'received - sent')}]`;
+const CODES = `array[${STATE_CODE}, case when runtime is not null then ${lengthCode('runtime', 'runtime')} end,
+  ${between('wait', 'started', 'received')}, ${between('delivery', 'received', 'sent')}]`;
 
 const COUNTED = 'cluster, name, worker, state, runtime, sent, received, started, ages_from';
 

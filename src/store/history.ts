@@ -1,7 +1,7 @@
 /** What can be asked of the pictures, as those who ask see it. */
 import type { Knex } from 'knex';
 import type pg from 'pg';
-import { type Answer, refuse } from '../answer.ts';
+import { type Answer, answer, refuse } from '../answer.ts';
 import type {
   AsOf,
   GapRow,
@@ -98,26 +98,50 @@ export interface History {
 
 const MAX_LIMIT = 1000;
 
-/** @param gaps those that are at least in part between two moments */
-export function createHistory(db: Knex, gaps: (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>): History {
-  const gapsAt =
-    (at: Seconds | null) =>
-    ({ taken_at }: AsOf): Promise<readonly GapRow[]> =>
-      gaps(taken_at, at ?? taken_at);
+type FindGaps = (from: Seconds, to: Seconds) => Promise<readonly GapRow[]>;
+
+/** @param findGaps those that are at least in part between two moments */
+export function createHistory(db: Knex, findGaps: FindGaps): History {
   const page = async <T>(limit: number, work: (client: pg.Client) => Promise<Answer<T>>): Promise<Answer<T>> =>
     Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_LIMIT
       ? ask(db, work)
       : refuse('limit', `a limit of ${limit} is not possible; expected a whole number from 1 to ${MAX_LIMIT}`);
+  /** With the gaps that cover the moment: from its snapshot on. They are asked for when the question has let go of its connection. */
+  const withGaps = async <T extends { readonly as_of: AsOf }>(
+    at: Seconds | null,
+    asked: Promise<Answer<T>>,
+  ): Promise<Answer<T & { gaps: GapRow[] }>> => {
+    const found = await asked;
+    if (!found.ok) return found;
+    const { taken_at } = found.value.as_of;
+    return answer({ ...found.value, gaps: [...(await findGaps(taken_at, at ?? taken_at))] });
+  };
   return {
-    tasks: (question) => page(question.limit, (client) => tasksPage(client, question, gapsAt(question.at))),
+    tasks: (question) =>
+      withGaps(
+        question.at,
+        page(question.limit, (client) => tasksPage(client, question)),
+      ),
     task: (which) => ask(db, (client) => oneTask(client, which)),
     taskAt: (which, at) => ask(db, (client) => taskAt(client, which, at)),
     versions: (which) => ask(db, (client) => taskVersions(client, which)),
-    tree: (which, at) => ask(db, (client) => taskTree(client, which, at, gapsAt(at))),
-    workers: (question) => page(question.limit, (client) => workersPage(client, question, gapsAt(question.at))),
+    tree: (which, at) =>
+      withGaps(
+        at,
+        ask(db, (client) => taskTree(client, which, at)),
+      ),
+    workers: (question) =>
+      withGaps(
+        question.at,
+        page(question.limit, (client) => workersPage(client, question)),
+      ),
     worker: (which, at) => ask(db, (client) => oneWorker(client, which, at)),
     taskNames: (question) => ask(db, (client) => taskNamesOf(client, question)),
-    stats: (question) => ask(db, (client) => statsOf(client, question, now(), gaps)),
+    async stats(question) {
+      const found = await ask(db, (client) => statsOf(client, question, now()));
+      if (!found.ok) return found;
+      return answer({ ...found.value, gaps: [...(await findGaps(found.value.from, found.value.to))] });
+    },
     snapshots: (question) => page(question.limit, (client) => snapshotsPage(client, question)),
   };
 }

@@ -1,7 +1,7 @@
 /** One task: its record, its versions, its workflow. */
 import type pg from 'pg';
 import { type Answer, answer, type Refusal, refuse } from '../answer.ts';
-import type { AsOf, GapRow, TaskRow, TaskTree, TaskVersion } from '../contract/history.ts';
+import type { AsOf, TaskRow, TaskTree, TaskVersion } from '../contract/history.ts';
 import type { TaskRecord } from '../contract/records.ts';
 import type { Seconds } from '../domain/event.ts';
 import { runsOf } from '../domain/runs.ts';
@@ -92,8 +92,7 @@ export async function taskTree(
   client: pg.Client,
   which: Which,
   at: Seconds | null,
-  gapsAt: (asOf: AsOf) => Promise<readonly GapRow[]>,
-): Promise<Answer<TaskTree>> {
+): Promise<Answer<Omit<TaskTree, 'gaps'>>> {
   const asOf = await momentOf(client, at);
   if ('problem' in asOf) return asOf;
   const [self] = await rows<{ root_id: string | null }>(
@@ -121,8 +120,7 @@ export async function taskTree(
         )
       : await pastOf(client, { order, filter: ofCluster, from: null, limit: MOST }, own, asOf.snapshot);
   if (found.length === 0) return unknown(which, at === null ? '' : 'at that moment');
-  const gaps = [...(await gapsAt(asOf))];
-  return answer({ root_id: root, items: found.slice(0, MOST), cut: found.length > MOST, as_of: asOf, gaps });
+  return answer({ root_id: root, items: found.slice(0, MOST), cut: found.length > MOST, as_of: asOf });
 }
 
 function ofTask({ id, cluster }: Which, p: Parameters, table = ''): string {

@@ -112,7 +112,7 @@ async function restoreTasks(client: pg.Client, state: State): Promise<number> {
   const ended = await load(`select ${TASK_RECORD} from (
     select * from task_states where ${ofCluster} and ready order by ages_from desc, id desc limit ${maxTasks - active})
     as newest order by ages_from, id`);
-  state.forgetful = active + ended >= maxTasks;
+  state.forgetful ||= active + ended >= maxTasks;
   return active + ended;
 }
 

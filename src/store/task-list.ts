@@ -1,7 +1,7 @@
 /** Pages of tasks, of the present and of any moment in the past. */
 import type pg from 'pg';
 import { type Answer, answer, type Refusal, refuse } from '../answer.ts';
-import type { AsOf, GapRow, TasksPage, Total } from '../contract/history.ts';
+import type { AsOf, TasksPage, Total } from '../contract/history.ts';
 import { fromCursor, toCursor } from '../cursor.ts';
 import type { Filter } from '../domain/filter.ts';
 import { momentOf, rows, snapshotOf } from './ask.ts';
@@ -14,11 +14,7 @@ import { type Asked, presentTasks } from './present.ts';
 /** How long a page looks for rows, milliseconds. */
 const SEARCH = 20;
 
-export async function tasksPage(
-  client: pg.Client,
-  question: TasksQuestion,
-  gapsAt: (asOf: AsOf) => Promise<readonly GapRow[]>,
-): Promise<Answer<TasksPage>> {
+export async function tasksPage(client: pg.Client, question: TasksQuestion): Promise<Answer<Omit<TasksPage, 'gaps'>>> {
   const { filter, sort, descending, at, limit } = question;
   const order = orderOf(sort, descending);
   const lost = filter && at !== null ? unkept(filter) : null;
@@ -50,7 +46,7 @@ export async function tasksPage(
   const full = items.length >= limit;
   const next = upTo === null ? null : toCursor([listName(question), at === null ? null : asOf.snapshot, ...upTo]);
   const searched_to = upTo === null || full ? null : { value: upTo[0] ?? null };
-  return answer({ items: [...items], next, total, as_of: asOf, gaps: [...(await gapsAt(asOf))], searched_to });
+  return answer({ items: [...items], next, total, as_of: asOf, searched_to });
 }
 
 function listName({ sort, descending }: TasksQuestion): string {

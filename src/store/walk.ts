@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { TaskRow } from '../contract/history.ts';
 import { rows } from './ask.ts';
 import { beyond, type Key, keyOf, type Order, segments } from './order.ts';
-import { all, type Condition } from './parameters.ts';
+import { all, type Condition, plain } from './parameters.ts';
 import { type FoundTask, toTaskRow } from './task-rows.ts';
 
 /** Where rows come from. */
@@ -46,6 +46,7 @@ export async function walk(
 ): Promise<Found> {
   const items: TaskRow[] = [];
   const narrow = last === null ? source.narrow : all([source.narrow, upTo(order, last)]);
+  const isOver: Condition = last === null ? plain('false') : beyond(order, last);
   const { ceiling } = source;
   const below: Condition[] = ceiling === null ? [] : [(p) => `${order.columns[0]} <= ${p.add(ceiling, 'float8')}`];
   let place = from;
@@ -55,20 +56,22 @@ export async function walk(
     for (const { where, valued, by } of segments(order, place)) {
       if (!valued && last !== null && last[0] !== null) continue;
       const near = all([where, narrow, ...(valued ? below : [])]);
-      const found = await rows<FoundTask & { n: number; fits: boolean | null }>(
+      const found = await rows<FoundTask & { n: number; fits: boolean | null; over: boolean | null }>(
         client,
         (p) => `with near as materialized (
             select ${source.columns}, ${source.besides}, row_number() over (order by ${by}) as n from ${source.table}
             where ${near(p)} order by ${by} limit ${step}
-          ), looked_at as (select near.*, (${source.filter(p)}) as fits from near)
-          select ${source.columns}, n, fits from looked_at where fits or n = ${step}
+          ), looked_at as (select near.*, (${source.filter(p)}) as fits, (${isOver(p)}) as over from near)
+          select ${source.columns}, n, fits, over from looked_at where (fits and over is not true) or n = ${step}
           order by n limit ${limit - items.length + 1}`,
       );
       const end = found.at(-1);
-      for (const { n: _, fits, ...row } of found) if (fits && items.length < limit) items.push(toTaskRow(row));
+      for (const { n: _, fits, over, ...row } of found)
+        if (fits && over !== true && items.length < limit) items.push(toTaskRow(row));
       const latest = items.at(-1);
       if (items.length >= limit && latest) return { items, upTo: keyOf(order, latest) };
       if (end?.n !== step) continue;
+      if (end.over === true) return { items, upTo: last };
       behind = keyOf(order, toTaskRow(end));
       break;
     }
@@ -110,14 +113,9 @@ export async function countUpTo(
   return counted?.count ?? 0;
 }
 
-/** Not beyond a place: an index goes by the value, and tells those of the same value apart afterwards. */
-function upTo(order: Order, last: Key): Condition {
-  const [value = null] = last;
-  const [column] = order.columns;
-  const after = beyond(order, last);
+/** Not beyond a place as far as an index can tell, which goes by the value: of the same value there may be any number. */
+function upTo({ descending, columns }: Order, [value = null]: Key): Condition {
+  if (value === null) return plain('true');
   const type = typeof value === 'number' ? 'float8' : 'text';
-  return (p) => {
-    const range = value === null ? 'true' : `${column} ${order.descending ? '>=' : '<='} ${p.add(value, type)}`;
-    return `${range} and (${after(p)}) is not true`;
-  };
+  return (p) => `${columns[0]} ${descending ? '>=' : '<='} ${p.add(value, type)}`;
 }

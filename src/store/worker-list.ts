@@ -1,7 +1,7 @@
 /** Workers, as they are and as they were. */
 import type pg from 'pg';
 import { type Answer, answer, refuse } from '../answer.ts';
-import type { AsOf, GapRow, WorkerRow, WorkersPage } from '../contract/history.ts';
+import type { AsOf, WorkerRow, WorkersPage } from '../contract/history.ts';
 import { fromCursor, toCursor } from '../cursor.ts';
 import type { Seconds } from '../domain/event.ts';
 import { storableKey, storableText } from '../postgres-text.ts';
@@ -32,8 +32,7 @@ function past(snapshot: number): string {
 export async function workersPage(
   client: pg.Client,
   { cluster, at, cursor, limit }: WorkersQuestion,
-  gapsAt: (asOf: AsOf) => Promise<readonly GapRow[]>,
-): Promise<Answer<WorkersPage>> {
+): Promise<Answer<Omit<WorkersPage, 'gaps'>>> {
   const place = cursor === null ? [] : fromCursor(cursor, 'workers');
   const [pin = null, ...after] = place ?? [];
   const good =
@@ -63,7 +62,7 @@ export async function workersPage(
       ? toCursor(['workers', at === null ? null : asOf.snapshot, last.cluster, last.hostname])
       : null;
   const total = { count: all?.count ?? items.length, kind: 'exact' } as const;
-  return answer({ items, next, total, as_of: asOf, gaps: [...(await gapsAt(asOf))] });
+  return answer({ items, next, total, as_of: asOf });
 }
 
 /** One worker; of several clusters the one whose heartbeat came last, else the first. */

@@ -124,7 +124,10 @@ function questions(history: History, end: number): [string, Ask][] {
     ['a day by five minutes', async () => history.stats({ ...figures, bucket: 300 })],
     ['a day by the hour', async () => history.stats({ ...figures, bucket: 3600 })],
     ['a day by the hour and name', async () => history.stats({ ...figures, bucket: 3600, by: 'name' })],
-    ['a day by five minutes and worker', async () => history.stats({ ...figures, bucket: 300, by: 'worker' })],
+    [
+      'four hours by five minutes and worker',
+      async () => history.stats({ ...figures, from: end - 14_400, bucket: 300, by: 'worker' }),
+    ],
     ['a day of one name by the minute', async () => history.stats({ ...figures, bucket: 60, name: 'proj.tasks.t7' })],
   );
   const moments: [string, number][] = [

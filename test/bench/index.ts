@@ -1,11 +1,12 @@
 /**
- * `npm run bench [drain|journal|shutter|fold|history|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
+ * `npm run bench [drain|journal|shutter|fold|feed|history|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
  * the same machine. Only the ratios travel; quote the machine with them.
  */
 import { cpus } from 'node:os';
 import setup from '../support/global-setup.ts';
 import { freshDatabase } from '../support/services.ts';
 import { celerycam, celeryState, countOnly, FullQueue } from './drain.ts';
+import { benchFeed, benchFeedAlone, type FeedFigures } from './feed.ts';
 import { benchFold } from './fold.ts';
 import { benchHistory } from './history.ts';
 import { benchJournal } from './journal.ts';
@@ -51,7 +52,25 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
     });
   },
   metrics: async () => benchMetrics(),
+  feed: async () => {
+    for (const [clients, rate, goal] of [
+      [100, 5000, 'ms (goal: 50)'],
+      [1000, 2000, 'ms'],
+    ] as const) {
+      const at = `${clients} clients, ${rate} events/s`;
+      feed(`feed by itself, ${at}`, goal, await benchFeedAlone(clients, rate, 15));
+      feed(`feed through the whole program, ${at}`, goal, await benchFeed(clients, rate, 15));
+    }
+  },
 };
+
+function feed(what: string, goal: string, figures: FeedFigures): void {
+  row(`${what}: 99 %`, figures.p99, goal);
+  row('  half', figures.p50, 'ms');
+  row('  events published', figures.events, 'events/s');
+  row('  records to each client', figures.records, `records/s of ${figures.bytesPerRecord.toFixed(0)} bytes`);
+  row('  processor time of the server', figures.processor * 100, `% of one; told to be behind: ${figures.behind}`);
+}
 
 async function drain(shape: string, lists: boolean): Promise<void> {
   const broker = process.env['TEST_BROKER_URL'] ?? '';

@@ -6,10 +6,9 @@ import { WebSocket } from 'ws';
 import { type Flags, loadConfig } from '../../src/config.ts';
 import { createRoutes } from '../../src/http/routes.ts';
 import { listen, type Server } from '../../src/http/server.ts';
-import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
-import { now } from '../../src/runtime.ts';
 import { createTokens, type Tokens } from '../../src/store/tokens.ts';
 import { migratedDatabase } from '../support/database.ts';
+import { FakeServer } from '../support/feed.ts';
 import { apiSources } from '../support/sources.ts';
 
 interface Started extends Server {
@@ -21,7 +20,7 @@ async function start(flags: Flags = {}, tokens?: Pick<Tokens, 'list'>): Promise<
   const warned: object[] = [];
   const log = { debug() {}, info() {}, warn: (fields: object) => warned.push(fields), error() {} };
   const sources = apiSources({ log });
-  const hub = new Hub(sources.clusters, now, { version: '1', epoch: 'e', simulated: false, ...HUB_DEFAULTS });
+  const { hub } = new FakeServer({ clusters: sources.clusters });
   const { http } = loadConfig({ port: '0', ...flags }, {});
   const server = await listen({ ...sources, ...(tokens && { tokens }) }, hub, http);
   return Object.assign(server, { warned });

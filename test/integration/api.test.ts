@@ -343,7 +343,19 @@ describe('after something happened', () => {
     expect(stdout).toBe("1 × proj.long: KeyError('k')\n");
   });
 
+  test('the feed without WebSocket, with a ticket', async () => {
+    const given = await fetch(`${running.url}/api/ticket`, { method: 'POST' });
+    const { ticket } = api['POST /api/ticket'].response.parse(await given.json());
+    const told = await fetch(`${running.url}/api/changes?snapshot=true&wait=0&ticket=${ticket}`);
+    expect([told.status, told.headers.get('content-type')]).toEqual([200, 'application/x-ndjson; charset=utf-8']);
+    const lines = (await told.text()).trimEnd().split('\n');
+    const messages = lines.map((line) => api['GET /api/changes'].response.parse(JSON.parse(line)));
+    expect(messages.map(({ type }) => type)).toEqual(expect.arrayContaining(['hello', 'subscribed', 'snapshot']));
+    expect((await fetch(`${running.url}/api/changes?foo=1`)).status).toBe(400);
+  });
+
   test('every route was asked', () => {
-    expect([...seen].sort()).toEqual(Object.keys(api).sort());
+    const here = ['POST /api/ticket', 'GET /api/changes'];
+    expect([...seen, ...here].sort()).toEqual(Object.keys(api).sort());
   });
 });

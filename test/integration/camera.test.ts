@@ -288,34 +288,10 @@ test('the state at any snapshot is what it was, through failures and cleanups', 
     { weight: 3, arbitrary: fc.constantFrom({ kind: 'shutter' as const }, { kind: 'failed-shutter' as const }) },
     { weight: 1, arbitrary: fc.constant({ kind: 'cleanup' as const }) },
   );
-  const narrow = ({
-    uuid,
-    state,
-    name,
-    worker,
-    timestamp,
-    sent,
-    received,
-    started,
-    runtime,
-    retries,
-    root_id,
-    parent_id,
-  }: Task) => {
-    return {
-      task_id: uuid,
-      state,
-      name,
-      worker,
-      timestamp,
-      sent,
-      received,
-      started,
-      runtime,
-      retries,
-      root_id,
-      parent_id,
-    };
+  const narrow = (task: Task) => {
+    const { state, name, worker, timestamp, sent, received, started, runtime, retries, root_id, parent_id } = task;
+    const version = { state, name, worker, timestamp, sent, received, started, runtime, retries, root_id, parent_id };
+    return { task_id: task.uuid, ...version };
   };
   const byId = (a: { task_id: string }, b: { task_id: string }): number => (a.task_id < b.task_id ? -1 : 1);
   await fc.assert(

@@ -3,35 +3,21 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createDiagnostics } from '../../src/diagnostics.ts';
-import { createClusters } from '../../src/domain/state.ts';
 import { MonitorError } from '../../src/errors.ts';
 import type { Questions } from '../../src/http/questions.ts';
 import { listen, type Server } from '../../src/http/server.ts';
-import { Activity } from '../../src/live/activity.ts';
-import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
-import { now } from '../../src/runtime.ts';
+import { FakeServer } from '../support/feed.ts';
 import { Program } from '../support/program.ts';
 import { createRecord, taskRow, tasksAnswer } from '../support/questions.ts';
 import { event, openSender } from '../support/receiving.ts';
 import { freshDatabase, freshVhost } from '../support/services.ts';
+import { apiSources } from '../support/sources.ts';
 
 const MB = 1 << 20;
 
 async function serve(tasks: Questions['tasks']): Promise<Server> {
-  const clusters = createClusters({ maxTasks: 10, maxWorkers: 10 });
-  const hub = new Hub(clusters, now, { version: '1', epoch: 'e', simulated: false, ...HUB_DEFAULTS });
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const answers = {
-    clusters,
-    questions: createRecord({ tasks }),
-    recall: () => undefined,
-    metrics: { render: () => '' },
-    clock: now,
-  };
-  const activity = new Activity(createDiagnostics(), now);
-  const sources = { version: '1', simulated: false, activity, receivers: () => [], log, ...answers };
-  return listen(sources, hub, { host: '127.0.0.1', port: 0 });
+  const { clusters, hub } = new FakeServer();
+  return listen(apiSources({ clusters, questions: createRecord({ tasks }) }), hub, { host: '127.0.0.1', port: 0 });
 }
 
 async function open(url: string): Promise<IncomingMessage> {

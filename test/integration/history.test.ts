@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { expect, test } from 'vitest';
 import { TASK_SORTS, type TaskRow, tasksPage } from '../../src/contract/history.ts';
 import { toCursor } from '../../src/cursor.ts';
+import { gapsBetween } from '../../src/journal/lists.ts';
 import { createHistory, type History, type TasksQuestion } from '../../src/store/history.ts';
 import { createStudio } from '../support/camera.ts';
 import { migratedDatabase, NOON } from '../support/database.ts';
@@ -249,4 +250,24 @@ test('what was asked wrongly is said, and harms nothing', async () => {
         expect(await history.tasks({ ...ASKED, filter: { kind: 'text', field, pattern: { parts } } })).toMatchObject({
           ok: true,
         });
+});
+
+test('more questions at once than there are connections are all answered, with the gaps that cover the moment', async () => {
+  await using database = await migratedDatabase();
+  const { knex } = database;
+  await snapshot(knex);
+  const time = (seconds: number): Date => new Date((NOON + seconds) * 1000);
+  const gap = { cluster: 'default', cause: 'recorder-down', estimate: null, detail: 'd' };
+  await knex('gaps').insert([
+    { ...gap, started_at: time(-60), ended_at: time(-30) },
+    { ...gap, started_at: time(1), ended_at: time(90) },
+  ]);
+  const history = createHistory(knex, (from, to) => gapsBetween(knex, from, to));
+  const gapsAt = async (at: number | null): Promise<number | undefined> => {
+    const answer = await history.tasks({ ...ASKED, at });
+    return answer.ok ? answer.value.gaps.length : undefined;
+  };
+  expect(await Promise.all(Array.from({ length: 30 }, () => gapsAt(NOON + 30)))).toEqual(Array(30).fill(1));
+  expect(await gapsAt(NOON)).toBe(0);
+  expect(await gapsAt(null)).toBe(0);
 });

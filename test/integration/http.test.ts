@@ -3,24 +3,14 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { feedMessage } from '../../src/contract/feed.ts';
-import { createDiagnostics } from '../../src/diagnostics.ts';
-import { createClusters } from '../../src/domain/state.ts';
 import { MonitorError } from '../../src/errors.ts';
 import { listen, type Server } from '../../src/http/server.ts';
-import { Activity } from '../../src/live/activity.ts';
-import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
-import { now } from '../../src/runtime.ts';
-import { createRecord } from '../support/questions.ts';
+import { FakeServer } from '../support/feed.ts';
+import { apiSources } from '../support/sources.ts';
 
 async function start(host = '127.0.0.1', port = 0): Promise<Server> {
-  const clusters = createClusters({ maxTasks: 10, maxWorkers: 10 });
-  const hub = new Hub(clusters, now, { version: '1', epoch: 'e', simulated: false, ...HUB_DEFAULTS });
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const activity = new Activity(createDiagnostics(), now);
-  const metrics = { render: () => '' };
-  const answers = { clusters, questions: createRecord(), recall: () => undefined, metrics, clock: now };
-  const sources = { version: '1', simulated: false, activity, receivers: () => [], log, ...answers };
-  return listen(sources, hub, { host, port });
+  const { clusters, hub } = new FakeServer();
+  return listen(apiSources({ clusters }), hub, { host, port });
 }
 
 /** The status and body of a raw request: fetch does not let one choose the Host header. */

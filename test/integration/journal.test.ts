@@ -52,6 +52,7 @@ test('what is appended is read again, in order and in pages', async () => {
     position: n + 1,
     cluster,
     local_received,
+    size: JSON.stringify(event).length,
     event,
   }));
   expect(await all(journal)).toEqual(expected);

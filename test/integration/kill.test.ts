@@ -144,6 +144,41 @@ test('a memory far too small for what goes on, and kills: each row holds everyth
   await expectRows(database, foldAll(journal));
 });
 
+test('texts far too long for the memory, and a kill: each row holds everything all the same', async () => {
+  await using vhost = await freshVhost();
+  await using fresh = await freshDatabase();
+  await using programs = new AsyncStack();
+  const start = (): Program =>
+    programs.use(new Program({ ...OPTIONS, broker: vhost.url, database: fresh.url, maxTaskBytes: '500KB' }));
+  const tasks = 300;
+  const say = (type: string, n: number, text: object): string =>
+    JSON.stringify({ ...event(n), type, clock: 1 + n, uuid: `u${n % tasks}`, ...text });
+  const long = 'x'.repeat(20_000);
+  const texts = Array.from({ length: 2 * tasks }, (_, n) =>
+    n < tasks
+      ? say('task-received', n, { args: `${n} ${long}` })
+      : say('task-succeeded', n, { result: `${n} ${long}` }),
+  );
+  let program = start();
+  await program.ready();
+  await using sender = await openSender(vhost.url);
+  for (const text of texts.slice(0, tasks)) sender.publish(Buffer.from(text));
+  await program.pictured(tasks);
+  await program.kill();
+  program = start();
+  await program.ready();
+  for (const text of texts.slice(tasks)) sender.publish(Buffer.from(text));
+  await program.pictured(2 * tasks);
+  const [shown] = (await program.cluster()).clusters;
+  expect(Object.values(shown?.tasks ?? {}).reduce((sum, n) => sum + n, 0)).toBeLessThan(500 / 20);
+  expect(await program.stop()).toBe(0);
+
+  await using database = await openRecord(fresh.url);
+  const journal = await readJournal(database);
+  expectEachOnce(journal, texts);
+  await expectRows(database, foldAll(journal));
+});
+
 test('two recorders share a queue and a database; one is killed, and the other has everything', async () => {
   await using vhost = await freshVhost();
   await using fresh = await freshDatabase();

@@ -104,6 +104,12 @@ export async function failures(url: string): Promise<string[]> {
   expect(await compile(using + wrong)).toContain("Property 'name' does not exist on type 'CeleryEvent'");
 });
 
+test('its client can be imported, and asks for nothing of Node', async () => {
+  const script = `const { FeedState, LiveFeed } = await import('celerycam/client'); console.log(typeof FeedState, typeof LiveFeed)`;
+  const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT });
+  expect(stdout).toBe('function function\n');
+});
+
 test('publint finds nothing', async () => {
   const { stdout } = await exec('npx', ['publint', '--strict'], { cwd: ROOT });
   expect(stdout).toContain('All good');

@@ -51,7 +51,7 @@ function tooMuch(plan: Plan): string[] {
   const looked = (plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0)) * plan['Actual Loops'];
   const large = /^task_(states|history)$/.test(relation);
   const own =
-    large && (plan['Node Type'] === 'Seq Scan' || looked > 6000)
+    large && (plan['Node Type'] === 'Seq Scan' || looked > 12_000)
       ? [`${plan['Node Type']} on ${relation}, ${looked} rows`]
       : [];
   return [...own, ...(plan.Plans ?? []).flatMap(tooMuch)];

@@ -140,7 +140,8 @@ describe('as a guest', () => {
     const ready = receiving.next('receiver:ready');
     proxy.pass();
     await ready;
-    expect(receiving.gaps).toMatchObject([{ cause: 'disconnect' }]);
+    // More than one where so short a heartbeat was missed again by a busy machine.
+    expect(new Set(receiving.gaps.map(({ cause }) => cause))).toEqual(new Set(['disconnect']));
   });
 
   test('the broker closes all connections', async () => {

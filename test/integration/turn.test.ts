@@ -39,7 +39,7 @@ test('one works, the other stands by and takes over when it stops', async () => 
   const second = worker(turn.take);
   const other = worker(createTurn(two.knex, 'y').take);
   await other.began; // another name is another turn
-  await expect.poll(() => turn.waiting).toBe(true);
+  await expect.poll(() => turn.waiting, { timeout: 30_000 }).toBe(true);
   first.stop.abort();
   await first.done;
   await second.began;
@@ -53,18 +53,19 @@ test('whose connection was lost works on, unless another took the turn meanwhile
   await using database = await freshDatabase();
   await using one = await openDatabase({ url: database.url, schema: 'public' });
   await using two = await openDatabase({ url: database.url, schema: 'public' });
-  const kill = (): Promise<unknown> =>
-    two.knex.raw("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
-  const holders = async (): Promise<number> =>
-    (await two.knex.raw("select from pg_locks where locktype = 'advisory' and granted")).rows.length;
+  // Of this database alone: others on the server have their own.
+  const locks = `pg_locks join pg_database d on d.oid = database
+    where datname = current_database() and locktype = 'advisory' and granted`;
+  const kill = (): Promise<unknown> => two.knex.raw(`select pg_terminate_backend(pid) from ${locks}`);
+  const holders = async (): Promise<number> => (await two.knex.raw(`select from ${locks}`)).rows.length;
   const first = worker(createTurn(one.knex, 'x').take);
   await first.began;
   await kill();
-  await expect.poll(holders).toBe(1); // it has taken its turn anew
+  await expect.poll(holders, { timeout: 30_000 }).toBe(1); // it has taken its turn anew
   const second = worker(createTurn(two.knex, 'x').take);
   // Whoever comes first after this has the turn; the work of the other one, if it was under way, is stopped.
   for (let n = 0; n < 20; n++) await kill();
-  await Promise.race([second.began, expect.poll(holders).toBe(1)]);
+  await Promise.race([second.began, expect.poll(holders, { timeout: 30_000 }).toBe(1)]);
   first.stop.abort();
   await first.done;
   await first.ended;

@@ -8,11 +8,11 @@ import { hear } from '../../src/domain/hearing.ts';
 import { createClusters } from '../../src/domain/state.ts';
 import { GapRecorder } from '../../src/gaps.ts';
 import { createJournal } from '../../src/journal/postgres.ts';
-import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
 import { Recorder } from '../../src/recorder.ts';
 import { createLock } from '../../src/runtime.ts';
 import { createStudio, type Studio } from '../support/camera.ts';
 import { type Migrated, migratedDatabase, NOON } from '../support/database.ts';
+import { FakeServer } from '../support/feed.ts';
 import { type Message, messagesOf } from '../support/worker-process.ts';
 
 const LIMITS = { maxTasks: 1000, maxWorkers: 1000 };
@@ -118,7 +118,7 @@ async function openRecorder(database: Migrated) {
   const { signal } = new AbortController();
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const recorder = new GapRecorder(journal, log, signal);
-  const hub = new Hub(clusters, () => NOON, { version: '1', epoch: 'e', simulated: false, ...HUB_DEFAULTS });
+  const { hub } = new FakeServer({ clusters });
   const parts = { clusters, journal, snapshots: studio.snapshots, camera: studio.camera, hub, diagnostics, lock };
   const recording = new Recorder({ ...parts, onGap: recorder.record });
   return {

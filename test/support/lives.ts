@@ -226,25 +226,20 @@ export function streamOf(
   }
 }
 
+/** What events may tell of a task: all that Celery's do, and two of somebody's own. */
+export const SUBJECTS: readonly string[] = [
+  ...['sent', 'received', 'started', 'succeeded', 'failed', 'retried', 'revoked', 'rejected', 'cancelled'],
+  ...['progress', 'halfway'],
+];
+
 /** Events of anything from anybody: few values, so that they meet. Two events of one process never share clock, time and type. */
 export function arbitraryStream(random: Random, length = random.below(16)): Entry[] {
-  const subjects = [
-    'sent',
-    'received',
-    'started',
-    'succeeded',
-    'failed',
-    'retried',
-    'revoked',
-    'rejected',
-    'cancelled',
-  ];
   const entries = new Map<string, Entry>();
   for (let n = 0; n < length; n++) {
     const process = random.below(4);
     const clock = random.below(12);
     const at = random.below(10);
-    const subject = random.pick([...subjects, 'progress', 'halfway']);
+    const subject = random.pick(SUBJECTS);
     const event: Event = {
       type: `task-${subject}`,
       uuid: `task-${random.below(2)}`,

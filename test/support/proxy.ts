@@ -40,7 +40,10 @@ export async function openProxy(
       return;
     }
     const server = connect(target.port, target.host);
-    server.on('error', () => client.destroy());
+    server.on('error', () => {
+      // Of a frozen one nobody hears that its server has given it up.
+      if (!frozen.has(server)) client.destroy();
+    });
     const pair = [client, server] as const;
     pairs.add(pair);
     client.pipe(server);

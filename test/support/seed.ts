@@ -42,7 +42,8 @@ export async function seed(db: Knex, { tasks, end }: SeedOptions): Promise<void>
       case state when 'FAILURE' then received + 0.01 + runtime end, n * 5,
       case when n % 10 = 0 then md5('' || (n - 1))::uuid::text else id end,
       case when n % 10 = 0 then md5('' || (n - 1))::uuid::text end,
-      repeat('x', 150), state in ('SUCCESS', 'FAILURE', 'REVOKED'), least(received + 0.01 + runtime, ${end}),
+      '{"facts":[' || case when state <> 'RECEIVED' then '["started","' || worker || '",7,0,5,' || received + 0.01 || ',' || received + 0.02 || ',0],' else '' end
+        || '["received","' || worker || '",7,0,4,' || received || ',' || received + 0.01 || ',0]]}', state in ('SUCCESS', 'FAILURE', 'REVOKED'), least(received + 0.01 + runtime, ${end}),
       least(${SNAPSHOTS}, ceil((received + 0.01 + runtime - ${begin}) / 10)::int)
     from (select n, ${end - DAY} + n * ${DAY}::float8 / ${tasks} as received, ${made('')} from generate_series(1::bigint, ${tasks}) n) as made`);
   await db.raw(`insert into task_history (cluster, task_id, since, until, state, name, worker, "timestamp", sent, received,

@@ -33,7 +33,7 @@ const BROWSER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ui: ['preact', 'preact/hooks', '@preact/signals', 'uplot', 'uplot/dist/uPlot.min.css'],
 };
 /** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
-const APP = ['app', 'recorder', 'receivers', 'gaps', 'questions'];
+const APP = ['app', 'recorder', 'receivers', 'gaps', 'serving'];
 const ENTRIES = ['cli', 'index'];
 /** What a pure file has no business with. */
 const IMPURE =

@@ -3,20 +3,8 @@ import { expect, test } from 'vitest';
 import type { Fact, Process } from '../../src/domain/fact.ts';
 import { createLife, type Life, live } from '../../src/domain/life.ts';
 import { runs } from '../support/effort.ts';
+import { SUBJECTS } from '../support/lives.ts';
 
-const SUBJECTS = [
-  'sent',
-  'received',
-  'started',
-  'succeeded',
-  'failed',
-  'retried',
-  'revoked',
-  'rejected',
-  'cancelled',
-  'progress',
-  'halfway',
-];
 const process = (n: number): Process => ({ hostname: `w${n % 2}@host`, pid: n, key: `w${n % 2}@host ${n}` });
 
 type Draft = { subject: string; p: number; clock: number; timestamp: number; terminated: boolean };

@@ -23,7 +23,18 @@ const SCHEMA_KEYS = new Set([
     'const',
     'enum',
   ],
-  ...['$ref', 'minimum', 'maximum', 'minLength', 'pattern', 'format', 'default', 'description', 'examples'],
+  ...[
+    '$ref',
+    'minimum',
+    'maximum',
+    'minLength',
+    'maxLength',
+    'pattern',
+    'format',
+    'default',
+    'description',
+    'examples',
+  ],
 ]);
 const TYPES = new Set(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']);
 

@@ -1,0 +1,308 @@
+/**
+ * The live feed as a client has it: connected for as long as it is wanted, going on after every loss of the connection, and
+ * every restart of celerycam, from where it was. For browsers and Node.
+ */
+import { EventEmitter } from 'eventemitter3';
+import type { FeedMessage, Subscribe } from '../contract/feed.ts';
+import { readMessage } from './messages.ts';
+
+/** What to hear of; see the contract's `subscribe`. Nothing asked: all tasks and workers. */
+export type FeedSubscription = Pick<Subscribe, 'q' | 'cluster' | 'topics' | 'events' | 'snapshot'>;
+
+export interface LiveFeedOptions extends FeedSubscription {
+  /** The cursor of an earlier feed to go on from. */
+  readonly after?: string | undefined;
+  /** @default the global WebSocket; in Node 20, which has none, that of the package `ws` */
+  readonly WebSocket?: WebSocketClass | undefined;
+  /**
+   * Messages that may wait for whoever iterates. When there are more the connection is given up until they were taken; what
+   * changed meanwhile then comes once for each record.
+   * @default 1000
+   */
+  readonly maxWaiting?: number | undefined;
+  /** Milliseconds before the first attempt to connect again, doubled with each. @default 250 */
+  readonly backoff?: number | undefined;
+  /** The longest of these pauses. @default 15000 */
+  readonly maxBackoff?: number | undefined;
+  /** Milliseconds without any message after which a connection counts as lost: the server says something every 15 s. @default 45000 */
+  readonly patience?: number | undefined;
+}
+
+/** As much of a WebSocket as is used: that of browsers, of Node and of `ws`. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: never) => void): void;
+}
+
+export type WebSocketClass = new (url: string) => WebSocketLike;
+
+/** Each message under its own name, and what concerns the connection. */
+export type LiveFeedEvents = {
+  [Type in FeedMessage['type'] as Type extends 'error' ? never : Type]: (
+    message: Extract<FeedMessage, { readonly type: Type }>,
+  ) => void;
+} & {
+  /** Every message. */
+  message: (message: FeedMessage) => void;
+  /** The server did not understand the subscription: what was wrong, and what was expected. */
+  refused: (message: Extract<FeedMessage, { readonly type: 'error' }>) => void;
+  open: () => void;
+  /** The connection is lost, or there was none. It is tried again in so many milliseconds. */
+  lost: (at: { readonly reason: string; readonly retryIn: number }) => void;
+  /** Whoever iterates takes messages too slowly, so the connection is given up until all that wait were taken. */
+  paused: (at: { readonly waiting: number }) => void;
+};
+
+const OPEN = 1;
+
+/**
+ *     await using feed = new LiveFeed('http://localhost:8555', { q: 'state:FAILURE', snapshot: true });
+ *     for await (const message of feed) state.apply(message);
+ *
+ * Connects at once. Whoever iterates gets every message from then on, one iteration at a time; listeners get each when it
+ * arrives. Where `snapshot` was asked for, the server follows a `reset` with a new one; else listen to `reset` and fetch.
+ */
+export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDisposable {
+  readonly #url: () => string | Promise<string>;
+  readonly #options: LiveFeedOptions;
+  #subscription: FeedSubscription;
+  #cursor: string | null;
+  #socket: WebSocketLike | null = null;
+  /** Counts attempts since the last message. */
+  #attempts = 0;
+  #ids = 0;
+  /** The answer to this subscription is awaited: what still arrives for the one before has no cursor for it. */
+  #awaited: string | null = null;
+  /** What holds again where that is refused. */
+  #former: FeedSubscription = {};
+  #retry: ReturnType<typeof setTimeout> | null = null;
+  #silence: ReturnType<typeof setTimeout> | null = null;
+  #isClosed = false;
+  #isPaused = false;
+  readonly #waiting: FeedMessage[] = [];
+  #isIterated = false;
+  #wake: (() => void) | null = null;
+  readonly #closed: Promise<void>;
+  #tellClosed: () => void = () => undefined;
+
+  /**
+   * @param url of celerycam, `http://host:port` or with a path before `/live`; or a function that gives it anew for each
+   *   connection, where a query string with a short-lived ticket belongs to it
+   */
+  constructor(url: string | URL | (() => string | Promise<string>), options: LiveFeedOptions = {}) {
+    super();
+    this.#url = typeof url === 'function' ? url : () => String(url);
+    this.#options = options;
+    const { q, cluster, topics, events, snapshot, after } = options;
+    this.#subscription = { q, cluster, topics, events, snapshot };
+    this.#cursor = after ?? null;
+    this.#closed = new Promise((resolve) => {
+      this.#tellClosed = resolve;
+    });
+    void this.#connect();
+  }
+
+  /** Where another feed could go on from; null before there is such a place. */
+  get cursor(): string | null {
+    return this.#cursor;
+  }
+
+  get isConnected(): boolean {
+    return this.#socket?.readyState === OPEN;
+  }
+
+  /**
+   * Hears of something else from now on, over the same connection; where the server refuses it, of what it did before. What
+   * was held under the old one is to be forgotten.
+   */
+  subscribe(subscription: FeedSubscription): void {
+    if (this.#awaited === null) this.#former = this.#subscription;
+    this.#subscription = subscription;
+    // A place in the old subscription is none in the new: what matches now may have changed long before.
+    this.#cursor = null;
+    if (this.#socket?.readyState !== OPEN) return;
+    this.#ids += 1;
+    this.#awaited = `${this.#ids}`;
+    const message: Subscribe = { type: 'subscribe', id: this.#awaited, ...subscription };
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Every message from now on, until the feed is closed. One iteration at a time. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<FeedMessage, void, undefined> {
+    if (this.#isIterated) throw new Error('this feed is iterated over already; open another one');
+    this.#isIterated = true;
+    try {
+      while (true) {
+        const message = this.#waiting.shift();
+        if (message) {
+          yield message;
+          continue;
+        }
+        if (this.#isClosed) return;
+        if (this.#isPaused) {
+          this.#isPaused = false;
+          void this.#connect();
+        }
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    } finally {
+      this.#isIterated = false;
+      this.#waiting.length = 0;
+    }
+  }
+
+  /** Ends it: nothing is heard of any more, and iteration ends after what has arrived. Resolves when the connection is closed. */
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#clearTimers();
+      this.#wake?.();
+      if (this.#socket) this.#socket.close(1000);
+      else this.#tellClosed();
+    }
+    await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #connect(): Promise<void> {
+    this.#retry = null;
+    try {
+      const WebSocket = this.#options.WebSocket ?? (await defaultWebSocket());
+      const url = await this.#address();
+      if (this.#isClosed) {
+        this.#tellClosed();
+        return;
+      }
+      this.#listen(new WebSocket(url));
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #listen(socket: WebSocketLike): void {
+    this.#socket = socket;
+    this.#awaited = null;
+    this.#expect(socket);
+    let failure = '';
+    socket.addEventListener('open', () => this.emit('open'));
+    socket.addEventListener('message', ({ data }: { readonly data: unknown }) => {
+      if (socket === this.#socket && !this.#isClosed) this.#take(socket, String(data));
+    });
+    socket.addEventListener('error', (event: { readonly message?: string }) => {
+      failure = event.message ?? '';
+    });
+    socket.addEventListener('close', ({ code, reason }: { readonly code: number; readonly reason: string }) => {
+      if (this.#isClosed) this.#tellClosed();
+      if (socket !== this.#socket) return;
+      this.#socket = null;
+      if (!this.#isPaused) this.#lose(reason || failure || `the connection was closed (${code})`);
+    });
+  }
+
+  #take(socket: WebSocketLike, text: string): void {
+    const message = readMessage(text);
+    this.#attempts = 0;
+    this.#expect(socket);
+    if (this.#awaited !== null && 'id' in message && message.id === this.#awaited) {
+      this.#awaited = null;
+      if (message.type === 'error') this.#subscription = this.#former;
+    }
+    if (this.#awaited === null) this.#note(message);
+    this.emit('message', message);
+    if (message.type === 'error') this.emit('refused', message);
+    else (this.emit as (type: string, message: FeedMessage) => boolean)(message.type, message);
+    if (!this.#isIterated) return;
+    this.#waiting.push(message);
+    this.#wake?.();
+    if (this.#waiting.length > (this.#options.maxWaiting ?? 1000)) this.#pause();
+  }
+
+  /** Keeps the cursor at what can be gone on from: never a place in the middle of a snapshot, nor before a reset. */
+  #note(message: FeedMessage): void {
+    switch (message.type) {
+      case 'changes':
+      case 'live':
+        this.#cursor = message.cursor;
+        return;
+      case 'snapshot':
+        this.#cursor = message.cursor;
+        return;
+      case 'reset':
+        this.#cursor = this.#subscription.snapshot ? null : message.cursor;
+        return;
+      case 'hello':
+      case 'subscribed':
+      case 'behind':
+      case 'shutter':
+      case 'missed':
+      case 'error':
+        return;
+    }
+  }
+
+  /** Gives up the connection for as long as messages wait; the server keeps nothing but a place meanwhile. */
+  #pause(): void {
+    const socket = this.#socket;
+    this.#isPaused = true;
+    this.#socket = null;
+    this.#clearTimers();
+    socket?.close(1000);
+    this.emit('paused', { waiting: this.#waiting.length });
+  }
+
+  #lose(reason: string): void {
+    if (this.#isClosed) {
+      this.#tellClosed();
+      return;
+    }
+    this.#clearTimers();
+    const { backoff = 250, maxBackoff = 15_000 } = this.#options;
+    // Many clients of one server must not come back in the same instant.
+    const retryIn = Math.min(maxBackoff, backoff * 2 ** Math.min(this.#attempts, 20)) * (0.5 + Math.random() / 2);
+    this.#attempts += 1;
+    this.#retry = setTimeout(() => void this.#connect(), retryIn);
+    this.emit('lost', { reason, retryIn });
+  }
+
+  #expect(socket: WebSocketLike): void {
+    if (this.#silence) clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => {
+      if (socket !== this.#socket) return;
+      // The closing handshake of a dead connection may take for ever.
+      this.#socket = null;
+      socket.close();
+      this.#lose('nothing was heard of the server');
+    }, this.#options.patience ?? 45_000);
+  }
+
+  #clearTimers(): void {
+    if (this.#retry) clearTimeout(this.#retry);
+    if (this.#silence) clearTimeout(this.#silence);
+    this.#retry = null;
+    this.#silence = null;
+  }
+
+  async #address(): Promise<string> {
+    const url = new URL(await this.#url());
+    url.protocol = url.protocol.replace('http', 'ws');
+    if (!url.pathname.endsWith('/live')) url.pathname = `${url.pathname.replace(/\/$/, '')}/live`;
+    const { q, cluster, topics, events, snapshot } = this.#subscription;
+    const params = { q, cluster, topics: topics?.join(), events: events?.join(), after: this.#cursor };
+    for (const [name, value] of Object.entries(params)) if (value != null) url.searchParams.set(name, value);
+    if (snapshot) url.searchParams.set('snapshot', 'true');
+    return url.href;
+  }
+}
+
+async function defaultWebSocket(): Promise<WebSocketClass> {
+  const { WebSocket } = globalThis as { readonly WebSocket?: WebSocketClass };
+  if (WebSocket) return WebSocket;
+  return (await import('ws')).WebSocket as unknown as WebSocketClass;
+}

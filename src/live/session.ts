@@ -1,0 +1,19 @@
+/** One client of the feed, and how far it is. */
+import type { Position } from '../domain/event.ts';
+import type { Sink } from './frame.ts';
+import type { Group, Held } from './group.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface Session {
+  readonly sink: Sink;
+  /** Null until it has said something that could be understood. */
+  subscription: Subscription | null;
+  /** Among whom it hears of changes as they happen; null while it is brought up to date, or has no subscription. */
+  group: Group | null;
+  /** Everything up to here was sent. Of no meaning while it has a group. */
+  position: Position;
+  /** What it holds, where it was sent all of it; see `Group.held`. */
+  held: Held | null;
+  /** Names the work that brings it up to date: another one, or null, and that work ends. */
+  task: object | null;
+}

@@ -1,0 +1,70 @@
+/** Out: all that answers questions, put together: the API over record and state, metrics, the live feed. */
+import type { Knex } from 'knex';
+import type { Inbox } from './broker/inbox.ts';
+import type { QueueLength } from './broker/queue-watch.ts';
+import type { ReceiverStatus } from './broker/receiver.ts';
+import type { Camera } from './camera/camera.ts';
+import type { Config } from './config.ts';
+import type { Diagnostics } from './diagnostics.ts';
+import type { Clusters } from './domain/state.ts';
+import type { Questions } from './http/questions.ts';
+import { listen, type Server } from './http/server.ts';
+import type { TaskSources } from './http/tasks.ts';
+import type { Journal } from './journal/journal.ts';
+import { deadLettersPage, gapsBetween, gapsPage } from './journal/lists.ts';
+import { eventsOf } from './journal/questions.ts';
+import { Activity } from './live/activity.ts';
+import type { Hub } from './live/hub.ts';
+import type { Logger } from './log.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { watchQueues } from './receivers.ts';
+import { type Loop, now } from './runtime.ts';
+import { createHistory } from './store/history.ts';
+import type { Tokens } from './store/tokens.ts';
+import { VERSION } from './version.ts';
+
+export interface ServingParts {
+  readonly db: Knex;
+  readonly journal: Journal;
+  readonly camera: Camera;
+  readonly inbox: Inbox;
+  readonly hub: Hub;
+  readonly clusters: Clusters;
+  readonly simulated: boolean;
+  readonly receivers: () => readonly ReceiverStatus[];
+  readonly tokens: Tokens;
+  readonly diagnostics: Diagnostics;
+  readonly log: Logger;
+}
+
+export interface Serving {
+  readonly server: Server;
+  /** To be run while it serves. */
+  readonly loops: readonly Loop[];
+}
+
+/** Serves what `parts` hold. @throws MonitorError LISTEN_FAILED, DATABASE_UNREACHABLE */
+export async function serve(config: Config, parts: ServingParts): Promise<Serving> {
+  const { db, journal, camera, hub, inbox, clusters, simulated, receivers, tokens, diagnostics, log } = parts;
+  const activity = new Activity(diagnostics, now);
+  const about = { version: VERSION, simulated, clusters, activity, receivers, clock: now };
+  const watches = watchQueues(config, simulated, clusters, () => metrics.wanted);
+  const queueLengths = (): readonly QueueLength[] => watches.flatMap(({ lengths }) => lengths);
+  const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
+  await metrics.countGaps();
+  const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
+  const sources = { ...about, questions: createQuestions(db), recall, metrics, tokens, log };
+  return { server: await listen(sources, hub, config.http), loops: watches.map(({ run }) => run) };
+}
+
+/** Everything that can be asked of the record, of journal and snapshots, in one. */
+function createQuestions(db: Knex): Questions {
+  const between: Questions['gapsBetween'] = (from, to) => gapsBetween(db, from, to);
+  return {
+    ...createHistory(db, between),
+    gaps: (question) => gapsPage(db, question),
+    gapsBetween: between,
+    deadLetters: (question) => deadLettersPage(db, question),
+    eventsOf: (cluster, uuid, limit) => eventsOf(db, cluster, uuid, limit),
+  };
+}
