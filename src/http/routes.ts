@@ -1,4 +1,4 @@
-/** The HTTP API: routes of `contract/routes.ts` bound to the state. Every answer, errors too, is JSON. */
+/** The HTTP API: routes of `contract/routes.ts` bound to the state. Every answer, errors too, is JSON; but for the pages. */
 import { Hono } from 'hono';
 import type { ReceiverStatus } from '../broker/receiver.ts';
 import type { CaptureRecord, ClusterAnswer, ReadyAnswer, ReceiverRecord } from '../contract/api.ts';
@@ -13,6 +13,7 @@ import { mount, publicReason } from './answers.ts';
 import { type Counts, sum } from './counts.ts';
 import { mountDocuments } from './documents.ts';
 import { metricsHandler } from './metrics.ts';
+import { mountPages } from './pages.ts';
 import { recordHandlers } from './record.ts';
 import { type TaskSources, taskHandlers } from './tasks.ts';
 
@@ -30,10 +31,10 @@ export function createRoutes(sources: ApiSources): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
     await next();
-    if (!context.res.headers.has('etag')) context.header('cache-control', 'no-store');
+    const { headers } = context.res;
+    if (!headers.has('etag') && !headers.has('cache-control')) context.header('cache-control', 'no-store');
   });
-  app.get('/', (context) => context.html(overview(clusterAnswer(sources))));
-  app.get('/overview.css', (context) => context.body(STYLE, 200, { 'content-type': 'text/css' }));
+  mountPages(app);
   const clusterNow = (): ClusterAnswer => clusterAnswer(sources);
   mount(app, { ...recordHandlers({ ...sources, clusterNow }), ...taskHandlers(sources) }, sources.clock, sources.log);
   mountDocuments(app, sources.version);
@@ -133,40 +134,4 @@ function captureOf(states: readonly State[]): CaptureRecord {
     }
   }
   return { captured, lost, completeness: captured + lost === 0 ? null : captured / (captured + lost) };
-}
-
-/** In a file of its own: the content security policy allows no inline style. */
-const STYLE = `:root{color-scheme:light dark}body{font:16px/1.5 system-ui;margin:2rem auto;max-width:40rem;padding:0 1rem}
-th{text-align:left;font-weight:400;padding-right:2rem}td{font-variant-numeric:tabular-nums}strong{color:light-dark(#a40,#fa6)}
-`;
-
-/** A page for people until there is a dashboard: what is going on now, and where to read more. */
-function overview(answer: ClusterAnswer): string {
-  const { simulated, position, lag, workers, tasks, events_per_second: rate } = answer;
-  const rows = [
-    ['journal position', position],
-    ['lag', lag === null ? 'no event yet' : `${lag.toFixed(2)} s`],
-    ['events per second', `${rate.now} (last minute: ${rate.minute.toFixed(1)})`],
-    ...Object.entries(workers).map(([status, n]) => [`workers ${status}`, n]),
-    ...Object.entries(tasks).map(([state, n]) => [`tasks ${state}`, n]),
-    ...(answer.orphaned > 0 ? [['tasks orphaned', answer.orphaned]] : []),
-    ...answer.receivers.map(({ cluster, connected, error }) => [
-      `receiver of ${cluster}`,
-      connected ? 'consuming' : (error ?? 'connecting'),
-    ]),
-  ];
-  const banner = simulated
-    ? '<p role="status"><strong>Simulated cluster.</strong> Nothing here is real: no broker was joined.</p>'
-    : '';
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>celerycam</title><meta http-equiv="refresh" content="2">
-<link rel="stylesheet" href="overview.css"></head>
-<body><h1>celerycam</h1>${banner}<table>
-${rows.map(([name, value]) => `<tr><th scope="row">${escaped(String(name))}</th><td>${escaped(String(value))}</td></tr>`).join('\n')}
-</table><p><a href="api/cluster">/api/cluster</a> · <a href="readyz">/readyz</a> · <a href="healthz">/healthz</a> · WebSocket at <code>/live</code></p></body></html>
-`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

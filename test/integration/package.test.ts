@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
 import { scratch } from '../support/scratch.ts';
 
@@ -33,7 +34,9 @@ beforeAll(async () => {
 
 test('npm pack contains what runs, and nothing else', () => {
   const paths = packed.files.map(({ path }) => path);
-  const others = paths.filter((path) => !/^dist\/(src|migrations)\/[a-z0-9_/-]+\.(js|d\.ts|js\.map)$/.test(path));
+  const program = /^dist\/(src|migrations)\/[a-z0-9_/-]+\.(js|d\.ts|js\.map)$/;
+  const pages = /^dist\/ui\/(index\.html|assets\/[\w-]+\.(js|css|svg))$/;
+  const others = paths.filter((path) => !program.test(path) && !pages.test(path));
   expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
   for (const path of [
     'dist/src/cli.js',
@@ -41,9 +44,24 @@ test('npm pack contains what runs, and nothing else', () => {
     'dist/src/index.d.ts',
     'dist/src/client/index.js',
     'dist/migrations/index.js',
+    'dist/ui/index.html',
   ]) {
     expect(paths).toContain(path);
   }
+});
+
+test('the dashboard is small: what is loaded first, in bytes of gzip', () => {
+  const assets = join(ROOT, 'dist/ui/assets');
+  const entry = readFileSync(join(ROOT, 'dist/ui/index.html'), 'utf8');
+  const loaded = readdirSync(assets).filter((name) => entry.includes(name));
+  const bytes = (ending: string): number =>
+    loaded
+      .filter((name) => name.endsWith(ending))
+      .reduce((sum, name) => sum + gzipSync(readFileSync(join(assets, name))).length, 0);
+  expect(bytes('.js')).toBeGreaterThan(5000);
+  expect(bytes('.js')).toBeLessThan(35_000);
+  expect(bytes('.css')).toBeGreaterThan(500);
+  expect(bytes('.css')).toBeLessThan(8000);
 });
 
 test('a program that has it installed imports it by its name', async () => {

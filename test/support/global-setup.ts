@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import amqp from 'amqplib';
 import pg from 'pg';
+import { CHROMIUM } from './browser.ts';
 import { PYTHON } from './services.ts';
 
 const exec = promisify(execFile);
@@ -28,6 +29,7 @@ type Stop = () => unknown;
 export default async function setup(): Promise<() => Promise<void>> {
   const stops: Stop[] = [];
   await needCelery();
+  await needBrowser();
   if (!(await findDatabase())) await startDatabase(stops);
   if (!(await findBroker())) await startBroker(stops);
   return async () => {
@@ -41,6 +43,10 @@ async function needCelery(): Promise<void> {
   await aptInstall('python3-celery', 'or set CELERY_PYTHON to a Python that has Celery 5');
   if (!(await works()))
     throw new Error(`${PYTHON} cannot import celery: set CELERY_PYTHON to a Python that has Celery 5`);
+}
+
+async function needBrowser(): Promise<void> {
+  if (!existsSync(CHROMIUM)) await aptInstall('chromium', 'or set CHROMIUM to a browser of its kind');
 }
 
 async function findDatabase(): Promise<boolean> {

@@ -150,14 +150,6 @@ describe('GET /readyz', () => {
 
 test('GET /healthz', async () => expect(await (await ask('/healthz')).json()).toEqual({ ok: true }));
 
-test('GET / is a page; a simulated cluster says so; nothing in it is taken for markup', async () => {
-  receivers = [{ ...receiver, connected: false, error: '<script>' }];
-  const page = await (await ask('/', { simulated: true })).text();
-  expect(page).toContain('Simulated cluster');
-  expect(page).not.toContain('<script>');
-  expect(await (await ask('/')).text()).not.toContain('Simulated cluster');
-});
-
 test('errors are JSON too', async () => {
   const response = await ask('/nowhere');
   expect([response.status, errorAnswer.parse(await response.json())]).toEqual([

@@ -1,0 +1,192 @@
+/** The recorder itself: how it listens, what it has recorded, what it may have missed, what it could not read. */
+import type { ClusterAnswer, ReceiverRecord } from '../../contract/api.ts';
+import type { DeadLetterRow, GapRow } from '../../contract/history.ts';
+import { count, duration, percent, visible, visibleLines } from '../format.ts';
+import { useAnswer } from '../inquiry.ts';
+import { Ago, Facts, Moment, Problem, Text } from '../parts.tsx';
+import { history, slowBeat, status } from '../pulse.ts';
+
+export function System() {
+  const gaps = useAnswer('gaps', slowBeat.value, (signal) => history.gaps({ limit: 50 }, { signal }));
+  const letters = useAnswer('letters', slowBeat.value, (signal) => history.deadLetters({ limit: 50 }, { signal }));
+  const answer = status.value;
+  return (
+    <>
+      <h1>System</h1>
+      {answer && <Recorder of={answer} />}
+      <section class="panel">
+        <h2>Receivers</h2>
+        {answer?.receivers.map((receiver) => (
+          <Receiver key={receiver.cluster} of={receiver} />
+        ))}
+      </section>
+      <section class="panel">
+        <h2>Gaps: when events may have been missed</h2>
+        <Problem error={gaps.error} />
+        <Gaps of={gaps.value?.items ?? null} />
+      </section>
+      <section class="panel">
+        <h2>Dead letters: messages that could not be decoded</h2>
+        <Problem error={letters.error} />
+        <Letters of={letters.value?.items ?? null} />
+      </section>
+    </>
+  );
+}
+
+function Recorder({ of }: { readonly of: ClusterAnswer }) {
+  const { last_shutter, since_start, capture } = of;
+  return (
+    <section class="panel">
+      <h2>Journal and camera</h2>
+      <Facts
+        of={[
+          [
+            'Recording',
+            of.recording_error === null ? 'yes' : <strong key="no">no: {visible(of.recording_error)}</strong>,
+          ],
+          ['Journal position', count(of.position)],
+          ['Lag', duration(of.lag)],
+          [
+            'Events',
+            `${of.events_per_second.now} per second, ${of.events_per_second.minute.toFixed(1)} over the last minute`,
+          ],
+          ['Running since', <Moment key="started" of={of.started} />],
+          ['Last snapshot', last_shutter && <Ago key="shutter" of={last_shutter.at} />],
+          ['Its number', last_shutter && count(last_shutter.snapshot)],
+          ['It wrote', last_shutter && `${count(last_shutter.tasks)} tasks, ${count(last_shutter.workers)} workers`],
+          ['It took', last_shutter && duration(last_shutter.seconds)],
+          [
+            'Completeness',
+            `${percent(capture.completeness)}: ${count(capture.captured)} heard of, ${count(capture.lost)} not`,
+          ],
+          ['In memory', `${count(of.clusters.reduce((sum, { tasks }) => sum + total(tasks), 0))} tasks`],
+          ['Dropped unfinished', count(of.clusters.reduce((sum, { evicted_active }) => sum + evicted_active, 0))],
+          [
+            'Since its start',
+            `${count(since_start.events)} events, ${count(since_start.duplicates)} duplicates, ${count(since_start.dead_letters)} dead letters, ${count(since_start.gaps)} gaps`,
+          ],
+        ]}
+      />
+    </section>
+  );
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, n) => sum + n, 0);
+}
+
+function Receiver({ of }: { readonly of: ReceiverRecord }) {
+  return (
+    <>
+      <h3>
+        {visible(of.cluster)}{' '}
+        <span class="state" data-state={of.connected ? 'SUCCESS' : 'FAILURE'}>
+          {of.connected ? '● connected' : '✕ not connected'}
+        </span>
+      </h3>
+      <Facts
+        of={[
+          ['Broker', of.simulated ? 'none: simulated' : <Text key="url" of={of.url} />],
+          ['Queue', <Text key="queue" of={of.queue} />],
+          [
+            'Mode',
+            of.mode === 'guest' ? 'guest: what happens while away is missed' : 'durable: nothing is missed while away',
+          ],
+          ['Since', <Moment key="since" of={of.since} />],
+          ['Last message', <Ago key="last" of={of.last_delivery} />],
+          ['Messages', count(of.received)],
+          ['Why not', of.error === null ? null : visible(of.error)],
+          ['Blocked', of.blocked === null ? null : visible(of.blocked)],
+        ]}
+      />
+    </>
+  );
+}
+
+function Gaps({ of }: { readonly of: readonly GapRow[] | null }) {
+  if (of === null) return null;
+  if (of.length === 0) return <p class="soft">None is known.</p>;
+  return (
+    <div class="wide">
+      <table class="wrap">
+        <thead>
+          <tr>
+            <th scope="col">From</th>
+            <th scope="col">Length</th>
+            <th scope="col">Cause</th>
+            <th scope="col" class="num">
+              Missing, about
+            </th>
+            <th scope="col">Detail</th>
+            <th scope="col">Cluster</th>
+          </tr>
+        </thead>
+        <tbody>
+          {of.map(({ id, started_at, ended_at, cause, estimate, detail, cluster }) => (
+            <tr key={id}>
+              <td>
+                <Moment of={started_at} />
+              </td>
+              <td>{duration(ended_at - started_at)}</td>
+              <td>{visible(cause)}</td>
+              <td class="num">{estimate === null ? 'unknown' : count(Math.round(estimate))}</td>
+              <td>{visible(detail)}</td>
+              <td>{visible(cluster)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Letters({ of }: { readonly of: readonly DeadLetterRow[] | null }) {
+  if (of === null) return null;
+  if (of.length === 0) return <p class="soft">None: everything that arrived could be read.</p>;
+  return (
+    <div class="wide">
+      <table class="wrap">
+        <thead>
+          <tr>
+            <th scope="col">Received</th>
+            <th scope="col">Reason</th>
+            <th scope="col">Routing key</th>
+            <th scope="col">Content</th>
+            <th scope="col" class="num">
+              Bytes
+            </th>
+            <th scope="col">Cluster</th>
+          </tr>
+        </thead>
+        <tbody>
+          {of.map((letter) => (
+            <tr key={letter.id}>
+              <td>
+                <Moment of={letter.received_at} />
+              </td>
+              <td>{visible(letter.reason)}</td>
+              <td>
+                <code>{visible(letter.routing_key)}</code>
+              </td>
+              <td>
+                <details>
+                  <summary>{visible(letter.content_type ?? 'no content type')}</summary>
+                  <pre class="value">{bodyOf(letter)}</pre>
+                </details>
+              </td>
+              <td class="num">{count(letter.body_bytes)}</td>
+              <td>{visible(letter.cluster)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** Its bytes as text; what is no UTF-8 is seen as such. */
+function bodyOf({ body }: DeadLetterRow): string {
+  const bytes = Uint8Array.from(atob(body), (sign) => sign.charCodeAt(0));
+  return visibleLines(new TextDecoder().decode(bytes));
+}
