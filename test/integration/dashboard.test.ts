@@ -240,7 +240,10 @@ describe('tasks', () => {
       await page.locator('.scroll').evaluate((element) => element.scrollTo(0, element.scrollHeight));
       const text = `${total.toLocaleString('en')} of`;
       if (await page.getByText(text).count()) break;
-      await page.waitForFunction(`document.querySelector('.tasks > p').textContent !== ${JSON.stringify(last)}`, last);
+      await page
+        .locator('.tasks > p')
+        .filter({ hasNotText: last || 'nothing yet' })
+        .waitFor();
       last = (await page.locator('.tasks > p').textContent()) ?? '';
     }
     expect(await rows(page).count()).toBeLessThan(100);
@@ -278,6 +281,38 @@ test('every page shows the past, and says so', async () => {
   expect(new URL(page.url()).searchParams.get('at')).toBeNull();
   await page.goto(`${url}/?at=2001-01-01`);
   await shown(page.getByText('nothing was recorded', { exact: false }));
+});
+
+test('behind a login and below a prefix, and live there', async () => {
+  const [user, password] = ['ann', 'secret'];
+  await using store = await freshDatabase();
+  await using broker = await freshVhost();
+  const login = `${user}:${password}`;
+  await using other = new Program({ broker: broker.url, database: store.url, urlPrefix: '/cam', basicAuth: login });
+  await other.ready();
+  await using workers = await openSender(broker.url);
+  const said = { hostname: 'w2@vm', pid: 1, utcoffset: 0, uuid: 'far-1' };
+  const received = { ...said, type: 'task-received', clock: 1, timestamp: seconds(), name: 'far.task' };
+  await workers.send([received], 'task.received');
+  const served = String((await other.until('serving', ({ msg }) => msg === 'serving'))['url']);
+  const base = `${new URL(served).origin}/cam`;
+  const context = await browser.newContext({ httpCredentials: { username: user, password } });
+  const page = await context.newPage();
+  const feed = page.waitForEvent('websocket');
+  await page.goto(`${base}/tasks?q=name%3Afar.*`);
+  await shown(rows(page).getByText('RECEIVED'));
+  const socket = await feed;
+  expect(socket.url()).toContain('/cam/live?ticket=');
+  const heard = socket.waitForEvent('framereceived', (frame) => String(frame.payload).includes('"shutter"'));
+  await workers.send([{ ...said, type: 'task-started', clock: 2, timestamp: seconds() }], 'task.started');
+  await heard;
+  await shown(rows(page).getByText('STARTED'));
+  await page.getByRole('link', { name: 'far.task' }).click();
+  await shown(page.getByText('told at'));
+  expect(page.url()).toBe(`${base}/task?uuid=far-1`);
+  await page.getByRole('link', { name: 'API', exact: true }).click();
+  await shown(page.getByRole('heading', { name: 'celerycam: API' }));
+  await context.close();
 });
 
 test('a killed server is noticed, and so is its return', async () => {
