@@ -5,7 +5,6 @@
  *                                                                         └─> hub ────> live feed
  */
 import { Inbox } from './broker/inbox.ts';
-import type { QueueLength } from './broker/queue-watch.ts';
 import type { ReceiverStatus } from './broker/receiver.ts';
 import { Camera } from './camera/camera.ts';
 import type { Config } from './config.ts';

@@ -163,9 +163,12 @@ export class Access {
   }
 }
 
-/** Browsers ask for a name and password; a token does as the password, whatever the name. */
+/**
+ * Browsers ask for a name and password; a token does as the password, whatever the name. Basic comes first: of several
+ * challenges in one header Chromium reads no other.
+ */
 function unauthorized(error: string): Refusal {
-  const challenge = 'Bearer realm="celerycam", Basic realm="celerycam", charset="UTF-8"';
+  const challenge = 'Basic realm="celerycam", charset="UTF-8", Bearer realm="celerycam"';
   return { status: 401, error, headers: { 'www-authenticate': challenge } };
 }
 

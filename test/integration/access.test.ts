@@ -105,7 +105,7 @@ test('every route is shut without and with a wrong login, but for health', async
       if (path === '/healthz' || path === '/readyz') expect(status).toBe(200);
       else {
         expect([path, status]).toEqual([path, 401]);
-        expect(told['www-authenticate']).toMatch(/^Bearer .*, Basic /);
+        expect(told['www-authenticate']).toMatch(/^Basic .*, Bearer /);
         expect(json.error).toMatch(/\w/);
       }
     }

@@ -308,7 +308,7 @@ test('behind a login and below a prefix, and live there', async () => {
   await heard;
   await shown(rows(page).getByText('STARTED'));
   await page.getByRole('link', { name: 'far.task' }).click();
-  await shown(page.getByText('told at'));
+  await shown(page.getByText('Events, and what each did'));
   expect(page.url()).toBe(`${base}/task?uuid=far-1`);
   await page.getByRole('link', { name: 'API', exact: true }).click();
   await shown(page.getByRole('heading', { name: 'celerycam: API' }));
