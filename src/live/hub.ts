@@ -361,10 +361,11 @@ export class Hub implements AsyncDisposable {
     return `${this.#options.epoch}:${position}`;
   }
 
-  /** The first client comes, and may fetch what is so now. */
+  /** The first client comes, and may fetch what is so now, in the middle of a batch too: nothing was noted of what is folded. */
   #begin(): void {
     this.#present.begin();
     this.#watch.begin();
+    this.#position = this.#parts.clusters.position;
     this.#sent = this.#position;
     this.#tickTimer = setInterval(() => this.#tick(), this.#options.tick * 1000).unref();
   }

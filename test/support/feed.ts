@@ -121,13 +121,18 @@ export class FakeServer {
 
   /** One event through journal, fold and hub, as the pipeline does it. */
   record(event: { type: string; [field: string]: string | number | null }, cluster = 'c'): void {
+    this.fold(event, cluster);
+    this.hub.publish(this.clusters.position);
+  }
+
+  /** The same as far as the middle of a batch: it is not published yet. */
+  fold(event: { type: string; [field: string]: string | number | null }, cluster = 'c'): void {
     const position = this.clusters.position + 1;
     const common = { hostname: 'w@h', timestamp: this.now, clock: position, pid: 1, utcoffset: 0 };
     const whole: Event = { ...common, ...event };
     const entry = { position, cluster, local_received: this.now, event: whole };
     this.journal.entries.push(entry);
     this.hub.expose(stateOf(this.clusters, cluster), entry, fold(this.clusters, entry));
-    this.hub.publish(position);
   }
 }
 

@@ -46,6 +46,16 @@ describe('changes', () => {
     ]);
   });
 
+  test('a first client that comes in the middle of a batch misses nothing of it', () => {
+    server.fold({ type: 'task-received', uuid: 'a' });
+    const socket = server.attach();
+    // Nobody was there to note the task for: the client begins after it, and can fetch it.
+    expect(socket.news()).toMatchObject([{ type: 'hello', position: 1 }, { type: 'subscribed' }, { position: 1 }]);
+    server.record({ type: 'task-received', uuid: 'b' });
+    server.hub.flush();
+    expect(changesOf(socket.messages)).toMatchObject([{ from: 1, to: 2, tasks: [{ task_id: 'b' }] }]);
+  });
+
   test('fields that are null are not sent', () => {
     const socket = server.attach();
     server.record({ type: 'task-received', uuid: 'a' });
