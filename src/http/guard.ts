@@ -118,8 +118,8 @@ function targetOf(request: IncomingMessage, prefix: string): { target: Target; u
   } catch {
     return { status: 400, error: 'the path cannot be decoded' };
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
-  if (!stripped.startsWith('/') || /^\/\/|\/\.\.?(\/|$)|[\\\0-\x1f]/.test(path)) {
+  // A backslash is a slash to whoever reads URLs as browsers do, but for one that is encoded: that may stand in a name.
+  if (!stripped.startsWith('/') || stripped.includes('\\') || /^[\\/]{2}|[\\/]\.\.?([\\/]|$)/.test(path)) {
     return { status: 400, error: 'the path is not plain; expected one that starts with / and has no . or .. in it' };
   }
   const parameters = new URLSearchParams(query);

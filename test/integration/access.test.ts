@@ -147,6 +147,13 @@ test.each(['/../../etc/passwd', '/%2e%2e/%2e%2e/etc/passwd', '/assets/..%5c..%5c
   },
 );
 
+test('a uuid or hostname may hold any character', async () => {
+  await using server = await start();
+  for (const path of ['/api/tasks/a%5Cb', '/api/tasks/a%0A%00', '/api/tasks/a%2Fb', '/api/workers/w%40h%5C']) {
+    expect([path, (await ask(server, path)).json]).toEqual([path, { error: 'nothing is recorded of it' }]);
+  }
+});
+
 test('a viewer looks, an operator acts', async () => {
   await using server = await start({ basicAuth: ['ann:secret', 'operator=bob:with:colons'], operatorOnly: 'metrics' });
   const ann = basic('ann:secret');
