@@ -1,26 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { refuse } from '../../src/answer.ts';
-import { createDiagnostics } from '../../src/diagnostics.ts';
-import { createClusters } from '../../src/domain/state.ts';
 import { csvField, exportOf } from '../../src/http/export.ts';
 import type { Questions } from '../../src/http/questions.ts';
 import { createRoutes } from '../../src/http/routes.ts';
-import { Activity } from '../../src/live/activity.ts';
 import { createRecord, taskRow, tasksAnswer } from '../support/questions.ts';
+import { apiSources } from '../support/sources.ts';
 
 function ask(path: string, answers: Partial<Questions>, headers: Record<string, string> = {}): Promise<Response> {
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const clusters = createClusters({ maxTasks: 10, maxWorkers: 10 });
-  const activity = new Activity(createDiagnostics(), () => 1000);
-  const parts = {
-    clusters,
-    questions: createRecord(answers),
-    recall: () => undefined,
-    metrics: { render: () => '' },
-    clock: () => 1000,
-  };
-  const routes = createRoutes({ version: '1', simulated: false, activity, receivers: () => [], log, ...parts });
+  const routes = createRoutes(apiSources({ questions: createRecord(answers), clock: () => 1000 }));
   return Promise.resolve(routes.request(path, { headers }));
 }
 

@@ -4,27 +4,15 @@ import { History, type Question, refusalIn } from '../../src/client/index.ts';
 import type { ClusterAnswer } from '../../src/contract/api.ts';
 import type { GapRow, StatsPoint, TaskRow } from '../../src/contract/history.ts';
 import type { ClusterThen } from '../../src/contract/routes.ts';
-import { createDiagnostics } from '../../src/diagnostics.ts';
-import { createClusters } from '../../src/domain/state.ts';
 import { MonitorError } from '../../src/errors.ts';
 import type { Questions } from '../../src/http/questions.ts';
 import { createRoutes } from '../../src/http/routes.ts';
-import { Activity } from '../../src/live/activity.ts';
 import { createRecord, taskRow, tasksAnswer } from '../support/questions.ts';
+import { apiSources } from '../support/sources.ts';
 
 /** A client of an API that answers from this record, and every request that it made. */
 function connected(answers: Partial<Questions> = {}, options: object = {}) {
-  const clusters = createClusters({ maxTasks: 10, maxWorkers: 10 });
-  const activity = new Activity(createDiagnostics(), () => 1000);
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const parts = {
-    clusters,
-    questions: createRecord(answers),
-    recall: () => undefined,
-    metrics: { render: () => '' },
-    clock: () => 1000,
-  };
-  const routes = createRoutes({ version: '1', simulated: false, activity, receivers: () => [], log, ...parts });
+  const routes = createRoutes(apiSources({ questions: createRecord(answers), clock: () => 1000 }));
   const requests: Request[] = [];
   const ask: typeof fetch = async (url, init) => {
     const request = new Request(url as string, init);
