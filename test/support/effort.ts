@@ -1,4 +1,4 @@
-/** How hard property tests try. `npm run check` asks for a tenth, to be quick; `npm test` for all. */
+/** How hard property tests try. `npm run check` asks for a twentieth, to be quick; `npm test` for all. */
 const EFFORT = Number(process.env['CELERYCAM_EFFORT'] ?? 1);
 
 /** Of so many runs, those that are asked for: at least one. */
