@@ -10,13 +10,14 @@
 import type { Event, JournalEntry, Json, Seconds } from './event.ts';
 import type { Fact } from './fact.ts';
 import { createFacts, UNSHARED } from './facts.ts';
-import { createLife, factsOf, type Life, live } from './life.ts';
+import { createLife, factsOf, factsOfRun, type Life, live } from './life.ts';
 import { livenessOf } from './liveness.ts';
 import { reportTask } from './report.ts';
 import { type Run, runsOf } from './runs.ts';
 import { type Clusters, createClusters, fold, type State, stateOf } from './state.ts';
 import { PENDING, REJECTED, RETRY } from './states.ts';
 import { lifeOf, TASK_FIELDS, type Task } from './task.ts';
+import { inOrder } from './true-order.ts';
 
 /** S1 to S8 are the well-known faults of `celery.events.state`; the others follow from how it is built. */
 export const RULES = {
@@ -229,8 +230,8 @@ const MENDED: readonly {
   { rule: () => 'S6', fold: ({ entries }) => foldAgain(withoutRepeats(entries)) },
   {
     rule: ({ life }, told) =>
-      told === RETRY ? 'S2' : life.facts.some(({ subject }) => subject === 'retried') ? 'S3' : 'late',
-    fold: (stream) => foldAgain(entriesOf(stream, stream.life.facts)),
+      told === RETRY ? 'S2' : factsOf(life).some(({ subject }) => subject === 'retried') ? 'S3' : 'late',
+    fold: (stream) => foldAgain(entriesOf(stream, inOrder(factsOf(stream.life)))),
   },
   {
     rule: ({ life }) => (life.dropped + life.attempts.length > 1 ? 'S7' : 'late'),
@@ -251,7 +252,7 @@ function latestRun({ life }: Stream, all: boolean): Fact[] {
   const called = attempt.received
     ? []
     : life.attempts.flatMap(({ received }) => (received ? [received] : [])).slice(-1);
-  const own = factsOf(all ? attempt : { ...attempt, more: null });
+  const own = factsOfRun(all ? attempt : { ...attempt, more: null });
   return [...sent, ...called, ...own];
 }
 
@@ -286,7 +287,7 @@ function withoutRepeats(entries: readonly JournalEntry[]): JournalEntry[] {
 function ruleOfField(field: string, value: Json, stream: Stream): Rule | null {
   const { life } = stream;
   const attempt = life.attempts.at(-1);
-  const facts = life.facts.filter(({ said }) => said?.extra && Object.hasOwn(said.extra, field));
+  const facts = factsOf(life).filter(({ said }) => said?.extra && Object.hasOwn(said.extra, field));
   if (facts.length > 0) return 'fields';
   if (field === 'worker' && attempt?.custom && attempt.custom.process.hostname === value) return 'sender';
   if (value === null && stream.entries.some(({ event }) => event[field] === null)) return 'null';

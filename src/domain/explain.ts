@@ -3,7 +3,7 @@ import type { Event, JournalEntry, Json, Position, Seconds } from './event.ts';
 import { type Fact, isSame } from './fact.ts';
 import { createFacts, UNSHARED } from './facts.ts';
 import type { Gap } from './gap.ts';
-import { type Attempt, createLife, type Effect, factsOf, type Life, live } from './life.ts';
+import { type Attempt, createLife, type Effect, factsOf, factsOfRun, type Life, live } from './life.ts';
 import { type Run, runsOf } from './runs.ts';
 import { PENDING, RECEIVED, REJECTED, RETRY, REVOKED, SUCCESS } from './states.ts';
 import { stateOfAttempt } from './strict.ts';
@@ -73,7 +73,7 @@ function sentenceOf(
   positions: ReadonlyMap<Fact, Position>,
   before: readonly (Fact | null)[],
 ): string {
-  const at = life.attempts.findIndex((attempt) => factsOf(attempt).includes(fact));
+  const at = life.attempts.findIndex((attempt) => factsOfRun(attempt).includes(fact));
   const attempt = life.attempts[at];
   const run = `run ${life.dropped + at + 1}`;
   const ended = attempt?.end && `it had ended in ${stateOfAttempt(attempt)}${atPosition(positions.get(attempt.end))}`;
@@ -100,11 +100,11 @@ function sentenceOf(
     case 'after-end':
       return `ignored: ${String(event.exception ?? fact.subject)} after the end of ${run}, ${ended}`;
     case 'same': {
-      const same = life.facts.find((other) => other.process.key === fact.process.key && isSame(other, fact));
+      const same = factsOf(life).find((other) => other.process.key === fact.process.key && isSame(other, fact));
       return `ignored: same event as position ${(same && positions.get(same)) ?? '?'}`;
     }
     case 'too-old':
-      return fact.timestamp <= life.floor
+      return life.floor !== null && fact.timestamp <= life.floor
         ? 'ignored: older than the runs that are still kept'
         : 'ignored: its process has told a later one of the kind';
   }

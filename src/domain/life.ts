@@ -48,16 +48,18 @@ export interface Attempt {
 
 /** The life of one task. Each of its facts is a `task-sent` or told of one attempt. */
 export interface Life {
-  /** In true order, each once. */
-  facts: Fact[];
   /** In the order in which they began. */
-  attempts: Attempt[];
-  /** The latest `task-sent`. */
+  attempts: readonly Attempt[];
+  /** The latest `task-sent`, … */
   sent: Fact | null;
+  /** … and those before it, in true order. */
+  sentBefore: Fact[] | null;
+  /** How many facts there are. */
+  size: number;
   /** How many earlier runs are no longer kept, so that a task retried for ever stays small. */
   dropped: number;
-  /** Facts up to this time are no longer taken: they may belong to what is no longer kept. */
-  floor: Seconds;
+  /** Facts up to this time are no longer taken: they may belong to what is no longer kept. Null while all are kept. */
+  floor: Seconds | null;
 }
 
 /**
@@ -72,72 +74,73 @@ export type Effect =
 /** Facts of one task that are kept. A run has three to five. */
 const MAX_FACTS = 100;
 
+const NONE: readonly Attempt[] = [];
+
 export function createLife(): Life {
-  return { facts: [], attempts: [], sent: null, dropped: 0, floor: Number.NEGATIVE_INFINITY };
+  return { attempts: NONE, sent: null, sentBefore: null, size: 0, dropped: 0, floor: null };
 }
 
 /** Adds a fact and folds: in place when it is the last in the true order, else the whole life anew. */
 export function live(life: Life, fact: Fact): Effect {
-  const { facts } = life;
-  if (fact.timestamp <= life.floor) return 'too-old';
-  const { process } = fact;
-  const { key } = process;
-  let isLast = true; // in the order of its process and of time: what is not certain is sorted
-  for (let i = facts.length - 1; i >= 0; i--) {
-    const other = facts[i] as Fact;
-    if (other.process !== process && other.process.key !== key) {
-      if (fact.timestamp <= other.timestamp) isLast = false;
-      continue;
-    }
-    if (isSame(other, fact)) {
-      if (fact.arrived < other.arrived) {
-        other.arrived = fact.arrived;
-        foldFacts(life);
-      }
-      return 'same';
-    }
-    if (fact.timestamp < other.timestamp || !follows(fact, other)) isLast = false;
-  }
+  if (life.floor !== null && fact.timestamp <= life.floor) return 'too-old';
+  const isLast = isLatest(life, fact);
+  if (!isLast && isRepeat(life, fact)) return 'same';
   if (!isKnown(fact.subject)) {
-    const older = facts.findIndex((other) => other.process.key === key && !isKnown(other.subject));
-    if (older >= 0) {
-      if (follows(facts[older] as Fact, fact)) return 'too-old';
-      facts.splice(older, 1);
-      facts.push(fact);
-      return foldFacts(life, fact);
+    const facts = factsOf(life);
+    const older = facts.find(({ process, subject }) => process.key === fact.process.key && !isKnown(subject));
+    if (older) {
+      if (follows(older, fact)) return 'too-old';
+      return foldFacts(life, [...facts.filter((each) => each !== older), fact], fact);
     }
   }
-  life.facts = withLast(facts, fact);
-  const effect = isLast ? step(life, fact) : foldFacts(life, fact);
-  if (life.facts.length > MAX_FACTS) forget(life);
+  const effect = isLast ? step(life, fact) : foldFacts(life, [...factsOf(life), fact], fact);
+  if (life.size > MAX_FACTS) forget(life);
   return effect;
 }
 
-/** A list no larger than needed, as `push` would make it; nearly all are short, and `concat` is slow with those. */
-function withLast<T>(list: readonly T[], last: T): T[] {
-  const [first, second, third] = list as [T, T, T];
-  switch (list.length) {
-    case 0:
-      return [last];
-    case 1:
-      return [first, last];
-    case 2:
-      return [first, second, last];
-    case 3:
-      return [first, second, third, last];
-    default:
-      return list.concat([last]);
+/**
+ * True when a fact is surely the last in the true order: after all others of its process, and after all of other processes
+ * in time. Looks at them where they are: a list of them would cost more than all else.
+ */
+function isLatest({ sent, sentBefore, attempts }: Life, fact: Fact): boolean {
+  if (sent !== null && !isBefore(sent, fact)) return false;
+  for (let i = attempts.length - 1; i >= 0; i--) {
+    const { end, custom, started, received, more } = attempts[i] as Attempt;
+    if (end !== null && !isBefore(end, fact)) return false;
+    if (custom !== null && !isBefore(custom, fact)) return false;
+    if (started !== null && !isBefore(started, fact)) return false;
+    if (received !== null && !isBefore(received, fact)) return false;
+    if (more !== null && !more.every((other) => isBefore(other, fact))) return false;
   }
+  return sentBefore === null || sentBefore.every((other) => isBefore(other, fact));
 }
 
-/** Folds a life's facts anew, in whatever order they are. Returns what `fact` did. */
-export function foldFacts(life: Life, fact?: Fact): Effect {
-  const ordered = inOrder(life.facts);
-  life.facts = ordered;
-  life.attempts = [];
+/** True when `other` surely comes before a fact in the true order. */
+function isBefore(other: Fact, fact: Fact): boolean {
+  if (other.process !== fact.process && other.process.key !== fact.process.key) return other.timestamp < fact.timestamp;
+  return other.timestamp <= fact.timestamp && follows(fact, other);
+}
+
+/** True when a fact is kept already. What counts is when it arrived first. */
+function isRepeat(life: Life, fact: Fact): boolean {
+  const facts = factsOf(life);
+  const kept = facts.find((other) => other.process.key === fact.process.key && isSame(other, fact));
+  if (kept === undefined) return false;
+  if (fact.arrived < kept.arrived) {
+    kept.arrived = fact.arrived;
+    foldFacts(life, facts);
+  }
+  return true;
+}
+
+/** Makes a life of these facts, in whatever order they are. Returns what `fact` did. */
+export function foldFacts(life: Life, facts: readonly Fact[], fact?: Fact): Effect {
+  life.attempts = NONE;
   life.sent = null;
+  life.sentBefore = null;
+  life.size = 0;
   let effect: Effect = 'too-old';
-  for (const each of ordered) {
+  for (const each of inOrder(facts)) {
     const did = step(life, each);
     if (each === fact) effect = did;
   }
@@ -146,8 +149,10 @@ export function foldFacts(life: Life, fact?: Fact): Effect {
 
 /** Folds the next fact of the true order. */
 function step(life: Life, fact: Fact): Effect {
+  life.size++;
   switch (fact.subject) {
     case 'sent':
+      if (life.sent !== null) (life.sentBefore ??= []).push(life.sent);
       life.sent = fact;
       return 'sent';
     case 'received':
@@ -162,7 +167,7 @@ function step(life: Life, fact: Fact): Effect {
 
 function open(life: Life, process: Process | null): Attempt {
   const attempt = { process, received: null, started: null, custom: null, end: null, more: null };
-  life.attempts = withLast(life.attempts, attempt);
+  life.attempts = life.attempts.length === 0 ? [attempt] : [...life.attempts, attempt];
   return attempt;
 }
 
@@ -262,30 +267,36 @@ function isWaiting({ started, end }: Attempt): boolean {
   return started === null && end === null;
 }
 
+/** All facts of a life: those of the call, then those of each run. */
+export function factsOf({ sent, sentBefore, attempts }: Life): Fact[] {
+  return [...(sentBefore ?? []), ...(sent ? [sent] : []), ...attempts.flatMap(factsOfRun)];
+}
+
 /** The facts that told of a run. */
-export function factsOf({ received, started, custom, end, more }: Attempt): Fact[] {
+export function factsOfRun({ received, started, custom, end, more }: Attempt): Fact[] {
   const own = [received, started, custom, end].filter((fact) => fact !== null);
   return more ? [...own, ...more] : own;
 }
 
 /** Makes room: drops the oldest run, counted, with its facts; where there is but one, the oldest that changes nothing. */
 function forget(life: Life): void {
-  const { attempts, sent } = life;
+  const { attempts, sentBefore } = life;
   const oldest = attempts[0];
   let gone: readonly Fact[] = [];
   if (oldest && attempts.length > 1) {
-    gone = factsOf(oldest);
-    attempts.shift();
+    gone = factsOfRun(oldest);
+    life.attempts = attempts.slice(1);
     life.dropped++;
   } else {
-    const first = life.facts.find((fact) => (fact.subject === 'sent' ? fact !== sent : oldest?.more?.includes(fact)));
+    const [first] = inOrder([...(sentBefore ?? []), ...(oldest?.more ?? [])]);
     if (!first) return;
     gone = [first];
     if (oldest?.more) oldest.more = oldest.more.filter((fact) => fact !== first);
   }
-  for (const { timestamp } of gone) if (timestamp > life.floor) life.floor = timestamp;
-  const { floor } = life;
-  life.facts = life.facts.filter(
-    (fact) => !gone.includes(fact) && (fact.subject !== 'sent' || fact === sent || fact.timestamp > floor),
-  );
+  let floor = life.floor ?? Number.NEGATIVE_INFINITY;
+  for (const { timestamp } of gone) if (timestamp > floor) floor = timestamp;
+  life.floor = floor;
+  const calls = sentBefore?.filter((fact) => !gone.includes(fact) && fact.timestamp > floor) ?? [];
+  life.sentBefore = calls.length > 0 ? calls : null;
+  life.size = factsOf(life).length;
 }

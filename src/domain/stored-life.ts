@@ -5,7 +5,7 @@
  */
 import type { Json, Seconds } from './event.ts';
 import type { Fact, Process, Said } from './fact.ts';
-import { createLife, foldFacts, type Life } from './life.ts';
+import { createLife, factsOf, foldFacts, type Life } from './life.ts';
 import type { Task } from './task.ts';
 
 type Field = Exclude<keyof Said, 'extra'>;
@@ -43,15 +43,16 @@ const ALIKE: ReadonlyMap<string, readonly Field[]> = new Map<string, readonly Fi
 const UNSTORABLE = /[\0\ud800-\udfff]/;
 
 /** @param record the task as its other columns hold it */
-export function storeLife({ facts, dropped, floor }: Life, record: Shown): string {
+export function storeLife(life: Life, record: Shown): string {
   const processes: Process[] = [];
-  const stored = facts.map(({ subject, process, clock, timestamp, arrived, said }): StoredFact => {
+  const stored = factsOf(life).map(({ subject, process, clock, timestamp, arrived, said }): StoredFact => {
     let place = processes.findIndex(({ key }) => key === process.key);
     if (place < 0) place = processes.push(process) - 1;
     return [subject, place, clock, timestamp, arrived, said === null ? 0 : storeSaid(said, subject, record)];
   });
-  const life: StoredLife = { processes: processes.map(storeProcess), facts: stored };
-  return JSON.stringify(dropped > 0 ? { ...life, dropped, floor } : life);
+  const { dropped, floor } = life;
+  const text: StoredLife = { processes: processes.map(storeProcess), facts: stored };
+  return JSON.stringify(floor === null ? text : { ...text, dropped, floor });
 }
 
 /**
@@ -66,11 +67,11 @@ export function restoreLife(text: string, record: Shown): Life {
   const life = createLife();
   if (dropped !== undefined) life.dropped = dropped;
   if (floor !== undefined) life.floor = floor;
-  life.facts = facts.map(([subject, place, clock, timestamp, arrived, stored]): Fact => {
+  const told = facts.map(([subject, place, clock, timestamp, arrived, stored]): Fact => {
     const said = stored === 0 ? null : restoreSaid(stored === 1 ? {} : stored, subject, record);
     return { subject, process: known[place] as Process, clock, timestamp, arrived, said };
   });
-  foldFacts(life);
+  foldFacts(life, told);
   return life;
 }
 

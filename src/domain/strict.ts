@@ -33,6 +33,7 @@ export function createStrict(): Reducer {
     if (fact === null) return null;
     const task = known ?? addTask(state, uuid);
     const life = lifeOf(task) ?? beginLife(task);
+    const latest = latestOf(life);
     const effect = live(life, fact);
     if (effect === 'same' || effect === 'too-old') return null;
     state.event_count++;
@@ -40,7 +41,8 @@ export function createStrict(): Reducer {
     noteSignOfLife(state, fact);
     const name = fact.said?.name;
     if (name !== undefined && name !== task.name) shareName(state, name);
-    if (!showStep(state, task, life, fact)) show(state, task, life);
+    // A life that was folded anew has other runs than before.
+    if (latest === null || latest !== latestOf(life) || !showStep(state, task, latest, fact)) show(state, task, life);
     joinParentOf(state, task, fact);
     takeChildren(state, task);
     return task;
@@ -66,9 +68,8 @@ function beginLife(task: Task): Life {
  * Shows a start or an end that came in true order, as nearly all do: it changes little of a record that shows all else
  * already. False where there may be more to show.
  */
-function showStep(state: State, task: Task, { facts, attempts }: Life, fact: Fact): boolean {
-  const attempt = attempts.at(-1);
-  if (fact.said?.extra || !attempt?.received || facts.at(-1) !== fact) return false;
+function showStep(state: State, task: Task, attempt: Attempt, fact: Fact): boolean {
+  if (fact.said?.extra || !attempt.received) return false;
   if (attempt.started === fact) {
     if (attempt.custom || attempt.end) return false;
     task.started = fact.timestamp;
@@ -83,11 +84,15 @@ function showStep(state: State, task: Task, { facts, attempts }: Life, fact: Fac
   return true;
 }
 
+function latestOf({ attempts }: Life): Attempt | null {
+  return attempts.length > 0 ? (attempts[attempts.length - 1] as Attempt) : null;
+}
+
 /** Puts the latest run on the record. */
 function show(state: State, task: Task, life: Life): void {
   const parentBefore = task.parent_id;
   const hadEnded = hasEnded(task);
-  const attempt = life.attempts.at(-1) ?? null;
+  const attempt = latestOf(life);
   const { sent } = life;
   showCall(task, attempt?.received?.said ?? lastReceived(life)?.said ?? null, sent?.said ?? null);
   const end = attempt?.end ?? null;

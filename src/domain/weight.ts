@@ -1,6 +1,7 @@
 /** How much text the tasks in memory hold: few are long, and only those are counted. */
 import type { Json } from './event.ts';
 import type { Said } from './fact.ts';
+import { factsOf } from './life.ts';
 import type { Task } from './task.ts';
 
 /** An event of fewer bytes makes no task heavy, and a task with less text is none. */
@@ -52,7 +53,7 @@ export class Weights {
     const { life, stored_life } = task;
     if (life === null) return textOf(task) + (stored_life?.length ?? 0) + (task.extra ? sizeOf(task.extra) : 0);
     let weight = 0;
-    for (const { said } of life.facts) if (said) weight += textOf(said) + this.#extraOf(said);
+    for (const { said } of factsOf(life)) if (said) weight += textOf(said) + this.#extraOf(said);
     return weight;
   }
 

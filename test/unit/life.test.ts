@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Fact, Process } from '../../src/domain/fact.ts';
-import { createLife, type Life, live } from '../../src/domain/life.ts';
+import { createLife, factsOf, type Life, live } from '../../src/domain/life.ts';
 import { runs } from '../support/effort.ts';
 import { SUBJECTS } from '../support/lives.ts';
 
@@ -40,7 +40,7 @@ function shape(life: Life): unknown {
       name(a.custom),
       name(a.end),
     ]),
-    facts: life.facts.map(name),
+    facts: factsOf(life).map(name),
   };
 }
 
