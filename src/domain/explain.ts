@@ -79,7 +79,7 @@ function sentenceOf(
   const ended = attempt?.end && `it had ended in ${stateOfAttempt(attempt)}${atPosition(positions.get(attempt.end))}`;
   switch (effect) {
     case 'sent': {
-      const { retries } = fact.said ?? {};
+      const { retries } = fact.call ?? {};
       return `the call, sent by ${nameOf(fact)}${retries === undefined ? '' : `, retries ${retries}`}`;
     }
     case 'opens':
@@ -120,10 +120,10 @@ function later({ attempts, dropped }: Life, at: number): string {
 }
 
 function openingOf(fact: Fact): string {
-  const { subject, said } = fact;
+  const { subject, call } = fact;
   const by = nameOf(fact);
   if (subject === 'received')
-    return `received by ${by}${said?.retries === undefined ? '' : `, retries ${said.retries}`}`;
+    return `received by ${by}${call?.retries === undefined ? '' : `, retries ${call.retries}`}`;
   if (subject === 'started') return `started by ${by}; its task-received was not heard of`;
   return `task-${subject} by ${by}; nothing else of it was heard`;
 }
@@ -174,7 +174,7 @@ function whyGoing(state: string, run: string, attempt: Attempt, known: Circumsta
   const worker = known.workers?.get(fact.process.hostname);
   const gone = worker === undefined ? '' : ` Its worker is ${worker}.`;
   if (state === RECEIVED) {
-    const eta = received?.said?.eta === undefined ? '' : ` (${received.said.eta})`;
+    const eta = received?.call?.eta === undefined ? '' : ` (${received.call.eta})`;
     return `${nameOf(fact)} received it at ${timeOf(fact)} and has not told that it started: it waits for a free process, its eta${eta} or its rate limit.${gone}${missedAfter(fact, known)}`;
   }
   const verb = started ? 'started' : received ? 'received' : 'told of';

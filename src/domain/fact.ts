@@ -9,8 +9,8 @@ export interface Process {
   readonly key: string;
 }
 
-/** What an event says beside who sent it and when, in Celery's names. A field that it does not have, or null, is absent. */
-export interface Said {
+/** What was called, in Celery's names. A field that the event does not have, or null, is absent. */
+export interface Call {
   readonly name?: string | undefined;
   readonly args?: string | undefined;
   readonly kwargs?: string | undefined;
@@ -19,6 +19,10 @@ export interface Said {
   readonly retries?: number | undefined;
   readonly root_id?: string | undefined;
   readonly parent_id?: string | undefined;
+}
+
+/** What an event says beside the call, who sent it and when, in Celery's names. A field that it does not have, or null, is absent. */
+export interface Said {
   readonly exchange?: string | undefined;
   readonly routing_key?: string | undefined;
   readonly result?: string | undefined;
@@ -40,6 +44,9 @@ export interface Fact {
   readonly timestamp: Seconds;
   /** When this monitor received it first. */
   arrived: Seconds;
+  /** Of `sent` and `received`; null for all others. Those of one call share it. */
+  readonly call: Call | null;
+  /** Null where it says nothing else. */
   readonly said: Said | null;
 }
 

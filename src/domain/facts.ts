@@ -1,6 +1,6 @@
 /** Makes a fact of an event: who sent it and when, and what it says in fields of the right type. */
 import type { Event, Json, Seconds } from './event.ts';
-import { type Fact, KNOWN_SUBJECTS, type Process, type Said } from './fact.ts';
+import { type Call, type Fact, KNOWN_SUBJECTS, type Process, type Said } from './fact.ts';
 
 /** Processes known by name, so that their facts share them; emptied when full. */
 const MAX_PROCESSES = 100_000;
@@ -24,9 +24,14 @@ const NUMBERS: ReadonlySet<string> = new Set(['retries', 'runtime']);
 
 /**
  * @param texts gives equal texts the same memory
- * @param uuid the task's, where it is in memory already: most tasks name themselves as their root
+ * @param known what is in memory of the task already: most name themselves as their root, and their call is told twice
  */
-export type ToFact = (event: Event, local_received: Seconds, texts: Sharing, uuid?: string) => Fact | null;
+export type ToFact = (event: Event, local_received: Seconds, texts: Sharing, known?: Known) => Fact | null;
+
+export interface Known {
+  readonly uuid: string;
+  readonly call: Call | null;
+}
 
 /** `Texts`, or anything else that gives equal texts. */
 interface Sharing {
@@ -83,30 +88,52 @@ export function createFacts(): ToFact {
       clock: time,
       timestamp: at,
       arrived: local_received,
-      said: saidBy(event, subject, texts, known ?? uuid),
+      call: callOf(event, subject, texts, known ?? { uuid, call: null }),
+      said: saidBy(event, subject, texts),
     };
   };
 }
 
-/** What an event says; null when that is nothing. One literal for each kind of event, so that each has few hidden classes. */
-function saidBy(event: Event, subject: string, texts: Sharing, uuid: string): Said | null {
+/** What an event says was called: the call that is known where it is the same. */
+function callOf(event: Event, subject: string, texts: Sharing, { uuid, call }: Known): Call | null {
+  if (subject !== 'sent' && subject !== 'received') return null;
+  if (call !== null && isCall(event, call)) return call;
+  return {
+    name: textOf(event.name, texts),
+    args: textOf(event.args, texts),
+    kwargs: textOf(event.kwargs, texts),
+    eta: textOf(event.eta, texts),
+    expires: textOf(event.expires, texts),
+    retries: numberOf(event.retries),
+    root_id: event.root_id === uuid ? uuid : textOf(event.root_id, texts),
+    parent_id: event.parent_id === uuid ? uuid : textOf(event.parent_id, texts),
+  };
+}
+
+function isCall(event: Event, call: Call): boolean {
+  return (
+    call.args === textOf(event.args) &&
+    call.retries === numberOf(event.retries) &&
+    call.name === textOf(event.name) &&
+    call.kwargs === textOf(event.kwargs) &&
+    call.eta === textOf(event.eta) &&
+    call.expires === textOf(event.expires) &&
+    call.root_id === textOf(event.root_id) &&
+    call.parent_id === textOf(event.parent_id)
+  );
+}
+
+/** What an event says else; null when that is nothing. One literal for each kind of event, so that each has few hidden classes. */
+function saidBy(event: Event, subject: string, texts: Sharing): Said | null {
   const extra = extraOf(event, subject);
   switch (subject) {
     case 'sent':
-    case 'received':
-      return {
-        name: textOf(event.name, texts),
-        args: textOf(event.args, texts),
-        kwargs: textOf(event.kwargs, texts),
-        eta: textOf(event.eta, texts),
-        expires: textOf(event.expires, texts),
-        retries: numberOf(event.retries),
-        root_id: event.root_id === uuid ? uuid : textOf(event.root_id, texts),
-        parent_id: event.parent_id === uuid ? uuid : textOf(event.parent_id, texts),
-        exchange: textOf(event.exchange, texts),
-        routing_key: textOf(event.routing_key, texts),
-        extra,
-      };
+    case 'received': {
+      const exchange = textOf(event.exchange, texts);
+      const routing_key = textOf(event.routing_key, texts);
+      if (exchange === undefined && routing_key === undefined && extra === null) return null;
+      return { exchange, routing_key, extra };
+    }
     case 'succeeded':
       return { result: textOf(event.result, texts), runtime: numberOf(event.runtime), extra };
     case 'failed':
@@ -117,7 +144,7 @@ function saidBy(event: Event, subject: string, texts: Sharing, uuid: string): Sa
   }
 }
 
-function textOf(value: Json | undefined, texts: Sharing): string | undefined {
+function textOf(value: Json | undefined, texts = UNSHARED): string | undefined {
   return typeof value === 'string' ? texts.share(value) : undefined;
 }
 

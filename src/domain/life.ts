@@ -214,8 +214,8 @@ function runningOf(life: Life, fact: Fact): Attempt | undefined {
 
 /** The attempt after this one was received. */
 function isRetried({ attempts }: Life, { received }: Attempt): boolean {
-  const next = (received?.said?.retries ?? Number.NaN) + 1;
-  return attempts.some((attempt) => attempt.received?.said?.retries === next);
+  const next = (received?.call?.retries ?? Number.NaN) + 1;
+  return attempts.some((attempt) => attempt.received?.call?.retries === next);
 }
 
 /**

@@ -28,7 +28,7 @@ export function runsOf(life: Life): Run[] {
     const { process, received, started, end } = attempt;
     return {
       number: life.dropped + n + 1,
-      retries: received?.said?.retries ?? null,
+      retries: received?.call?.retries ?? null,
       worker: process?.hostname ?? null,
       pid: process?.pid ?? null,
       received: received?.timestamp ?? null,

@@ -4,16 +4,19 @@
  * The record stands beside it and says most of what its facts say: of those fields the text holds what differs.
  */
 import type { Json, Seconds } from './event.ts';
-import type { Fact, Process, Said } from './fact.ts';
+import type { Call, Fact, Process, Said } from './fact.ts';
 import { createLife, factsOf, foldFacts, type Life } from './life.ts';
 import type { Task } from './task.ts';
 
-type Field = Exclude<keyof Said, 'extra'>;
+type Field = keyof Call | Exclude<keyof Said, 'extra'>;
 
-/** What `Said` and the record call by the same names. */
+/** All that an event says. */
+type Words = Call & Said;
+
+/** What a fact and the record call by the same names. */
 type Shown = Pick<Task, Field>;
 
-/** The fields of `Said` that are not as the record has them, null where the fact does not say them; 1: all are; 0: it says nothing. */
+/** The fields of `Call` and `Said` that are not as the record has them, null where the fact does not say them; 1: all are; 0: it says nothing. */
 type StoredSaid = { [field in Field]?: Json } & { extra?: Said['extra'] };
 
 /** subject, place among the processes, clock, timestamp, arrived, said. */
@@ -29,7 +32,7 @@ interface StoredLife {
   readonly floor?: Seconds;
 }
 
-const CALL: readonly Field[] = ['name', 'args', 'kwargs', 'eta', 'expires', 'retries', 'root_id', 'parent_id'];
+const CALL: readonly (keyof Call)[] = ['name', 'args', 'kwargs', 'eta', 'expires', 'retries', 'root_id', 'parent_id'];
 /** What a fact of this subject and the record are likely to say alike. */
 const ALIKE: ReadonlyMap<string, readonly Field[]> = new Map<string, readonly Field[]>([
   ['sent', [...CALL, 'exchange', 'routing_key']],
@@ -45,10 +48,17 @@ const UNSTORABLE = /[\0\ud800-\udfff]/;
 /** @param record the task as its other columns hold it */
 export function storeLife(life: Life, record: Shown): string {
   const processes: Process[] = [];
-  const stored = factsOf(life).map(({ subject, process, clock, timestamp, arrived, said }): StoredFact => {
+  const stored = factsOf(life).map(({ subject, process, clock, timestamp, arrived, call, said }): StoredFact => {
     let place = processes.findIndex(({ key }) => key === process.key);
     if (place < 0) place = processes.push(process) - 1;
-    return [subject, place, clock, timestamp, arrived, said === null ? 0 : storeSaid(said, subject, record)];
+    return [
+      subject,
+      place,
+      clock,
+      timestamp,
+      arrived,
+      call || said ? storeSaid({ extra: null, ...call, ...said }, subject, record) : 0,
+    ];
   });
   const { dropped, floor } = life;
   const text: StoredLife = { processes: processes.map(storeProcess), facts: stored };
@@ -68,14 +78,23 @@ export function restoreLife(text: string, record: Shown): Life {
   if (dropped !== undefined) life.dropped = dropped;
   if (floor !== undefined) life.floor = floor;
   const told = facts.map(([subject, place, clock, timestamp, arrived, stored]): Fact => {
-    const said = stored === 0 ? null : restoreSaid(stored === 1 ? {} : stored, subject, record);
-    return { subject, process: known[place] as Process, clock, timestamp, arrived, said };
+    const words = stored === 0 ? null : restoreWords(stored === 1 ? {} : stored, subject, record);
+    const process = known[place] as Process;
+    return {
+      subject,
+      process,
+      clock,
+      timestamp,
+      arrived,
+      call: words && callOf(words, subject),
+      said: words && saidOf(words, subject),
+    };
   });
   foldFacts(life, told);
   return life;
 }
 
-function storeSaid(said: Said, subject: string, record: Shown): StoredSaid | 1 {
+function storeSaid(said: Words, subject: string, record: Shown): StoredSaid | 1 {
   const alike = ALIKE.get(subject) ?? [];
   let differing: StoredSaid | null = null;
   for (const field of alike) {
@@ -85,7 +104,7 @@ function storeSaid(said: Said, subject: string, record: Shown): StoredSaid | 1 {
     differing[field] = value;
   }
   for (const key in said) {
-    const field = key as keyof Said;
+    const field = key as keyof Words;
     const value = said[field] ?? null;
     if (value === null || alike.includes(field as Field)) continue;
     differing ??= {};
@@ -94,13 +113,32 @@ function storeSaid(said: Said, subject: string, record: Shown): StoredSaid | 1 {
   return differing ?? 1;
 }
 
-function restoreSaid(stored: StoredSaid, subject: string, record: Shown): Said {
+function restoreWords(stored: StoredSaid, subject: string, record: Shown): Words {
   const said: Record<string, unknown> = {};
   for (const field of ALIKE.get(subject) ?? [])
     said[field] = (stored[field] === undefined ? record[field] : stored[field]) ?? undefined;
   for (const key in stored) said[key] ??= stored[key as keyof StoredSaid] ?? undefined;
   said['extra'] = stored.extra ?? null;
-  return said as unknown as Said;
+  return said as unknown as Words;
+}
+
+function callOf(
+  { name, args, kwargs, eta, expires, retries, root_id, parent_id }: Words,
+  subject: string,
+): Call | null {
+  return isOfCall(subject) ? { name, args, kwargs, eta, expires, retries, root_id, parent_id } : null;
+}
+
+function saidOf(words: Words, subject: string): Said | null {
+  if (!isOfCall(subject)) return words;
+  const { exchange, routing_key, extra } = words;
+  return exchange === undefined && routing_key === undefined && extra === null
+    ? null
+    : { exchange, routing_key, extra };
+}
+
+function isOfCall(subject: string): boolean {
+  return subject === 'sent' || subject === 'received';
 }
 
 function storeProcess({ hostname, pid, key }: Process): StoredProcess {

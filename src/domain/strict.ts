@@ -3,7 +3,7 @@
  * their true order, and shows the latest run on the task's record.
  */
 import type { Event, Json, Seconds } from './event.ts';
-import type { Fact, Said } from './fact.ts';
+import type { Call, Fact } from './fact.ts';
 import { createFacts } from './facts.ts';
 import { type Attempt, createLife, type Life, live } from './life.ts';
 import { addTask, joinParent, leaveParent, noteReady, type State, shareName, takeChildren } from './memory.ts';
@@ -29,7 +29,7 @@ export function createStrict(): Reducer {
     const { uuid } = event;
     if (typeof uuid !== 'string') return null;
     const known = state.tasks.get(uuid);
-    const fact = toFact(event, local_received, state.indexes.texts, known?.uuid);
+    const fact = toFact(event, local_received, state.indexes.texts, known && { uuid: known.uuid, call: callOf(known) });
     if (fact === null) return null;
     const task = known ?? addTask(state, uuid);
     const life = lifeOf(task) ?? beginLife(task);
@@ -39,7 +39,7 @@ export function createStrict(): Reducer {
     state.event_count++;
     if (fact.subject === 'received') state.task_count++;
     noteSignOfLife(state, fact);
-    const name = fact.said?.name;
+    const name = fact.call?.name;
     if (name !== undefined && name !== task.name) shareName(state, name);
     // A life that was folded anew has other runs than before.
     if (latest === null || latest !== latestOf(life) || !showStep(state, task, latest, fact)) show(state, task, life);
@@ -56,6 +56,12 @@ export function createStrict(): Reducer {
       return null;
     },
   };
+}
+
+/** What is known to have been called: clients and workers tell the same. */
+function callOf(task: Task): Call | null {
+  const life = lifeOf(task);
+  return life && (life.sent?.call ?? latestOf(life)?.received?.call ?? null);
 }
 
 function beginLife(task: Task): Life {
@@ -94,7 +100,7 @@ function show(state: State, task: Task, life: Life): void {
   const hadEnded = hasEnded(task);
   const attempt = latestOf(life);
   const { sent } = life;
-  showCall(task, attempt?.received?.said ?? lastReceived(life)?.said ?? null, sent?.said ?? null);
+  showCall(task, attempt?.received ?? lastReceived(life), sent);
   const end = attempt?.end ?? null;
   const latest = end ?? attempt?.custom ?? attempt?.started ?? attempt?.received ?? sent;
   task.state = attempt ? stateOfAttempt(attempt) : PENDING;
@@ -128,15 +134,16 @@ function showEnd(task: Task, end: Fact | null): void {
 }
 
 /** Whichever order its events come in, a task is a child of each other task that they name; a retried one names itself. */
-function joinParentOf(state: State, task: Task, { said }: Fact): void {
-  const parent = said?.parent_id;
+function joinParentOf(state: State, task: Task, { call }: Fact): void {
+  const parent = call?.parent_id;
   if (parent === undefined || parent === '' || parent === task.uuid) return;
   joinParent(state, task, parent);
   if (task.parent_id !== parent) leaveParent(state, task, parent);
 }
 
 /** What was called: as its worker received it, else as its client sent it. */
-function showCall(task: Task, received: Said | null, sent: Said | null): void {
+function showCall(task: Task, receivedBy: Fact | null, sentBy: Fact | null): void {
+  const [received, sent] = [receivedBy?.call, sentBy?.call];
   task.name = received?.name ?? sent?.name ?? null;
   task.args = received?.args ?? sent?.args ?? null;
   task.kwargs = received?.kwargs ?? sent?.kwargs ?? null;
@@ -145,8 +152,8 @@ function showCall(task: Task, received: Said | null, sent: Said | null): void {
   task.retries = received?.retries ?? sent?.retries ?? null;
   task.root_id = received?.root_id ?? sent?.root_id ?? null;
   task.parent_id = received?.parent_id ?? sent?.parent_id ?? null;
-  task.exchange = sent?.exchange ?? received?.exchange ?? null;
-  task.routing_key = sent?.routing_key ?? received?.routing_key ?? null;
+  task.exchange = sentBy?.said?.exchange ?? receivedBy?.said?.exchange ?? null;
+  task.routing_key = sentBy?.said?.routing_key ?? receivedBy?.said?.routing_key ?? null;
 }
 
 function lastReceived({ attempts }: Life): Fact | null {

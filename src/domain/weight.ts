@@ -53,7 +53,8 @@ export class Weights {
     const { life, stored_life } = task;
     if (life === null) return textOf(task) + (stored_life?.length ?? 0) + (task.extra ? sizeOf(task.extra) : 0);
     let weight = 0;
-    for (const { said } of factsOf(life)) if (said) weight += textOf(said) + this.#extraOf(said);
+    for (const { call, said } of factsOf(life))
+      weight += (call ? textOf(call) : 0) + (said ? textOf(said) + this.#extraOf(said) : 0);
     return weight;
   }
 

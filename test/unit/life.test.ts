@@ -24,6 +24,7 @@ function factOf(d: Draft): Fact {
     clock: d.clock,
     timestamp: d.timestamp,
     arrived: 0,
+    call: null,
     said: { extra: { terminated: d.terminated } },
   };
 }
