@@ -1,7 +1,7 @@
 """Folds events from standard input, one JSON object a line, with Celery's own State; prints what it took as one JSON object.
 
-usage: celery_fold.py MAX_TASKS FILL
-The first FILL lines fill the memory; the rest is folded at the limit. Parsing is not timed.
+usage: celery_fold.py MAX_TASKS FILL STEADY <FILE
+The first FILL lines fill the memory; STEADY lines are folded at the limit. Parsing is not timed.
 """
 import json
 import resource
@@ -11,7 +11,7 @@ from itertools import islice
 
 from celery.events.state import State
 
-CHUNK = 20_000
+CHUNK = 1_000
 
 
 def fold(state, lines):
@@ -29,12 +29,12 @@ def fold(state, lines):
 
 
 def main():
-    max_tasks, fill = int(sys.argv[1]), int(sys.argv[2])
+    max_tasks, fill, steadily = map(int, sys.argv[1:])
     state = State(max_tasks_in_memory=max_tasks)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     filling = fold(state, islice(sys.stdin, fill))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    steady = fold(state, sys.stdin)
+    steady = fold(state, islice(sys.stdin, steadily))
     print(json.dumps({'filling': filling, 'steady': steady, 'bytes': (after - before) * 1024 / len(state.tasks.data)}))
 
 

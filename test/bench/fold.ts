@@ -1,14 +1,16 @@
 /**
  * How fast the fold is and how much memory a task takes, beside Celery's own State on the same events.
  *
- * Each side is a process of its own, reads the events, folds them in one thread, and tells processor time, so that what else runs matters less;
- * parsing is not timed. `--single-threaded-gc` keeps Node to that: all that its garbage collector does while events are
+ * Each side is a process of its own, reads the events from a file, folds them in one thread, and tells processor time, so
+ * that what else runs matters less; reading and parsing are not timed. (Whoever made the events meanwhile would take part
+ * of the core, more of it the faster they are folded.) `--single-threaded-gc` keeps Node to that: all that its garbage collector does while events are
  * folded is counted, as what Python spends on freeing is, and no other thread helps. The rounds of the two alternate, since
  * a machine is not equally fast all the time, and medians are told.
  */
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FoldName } from '../../src/domain/state.ts';
 import { EVENTS_PER_TASK, eventTexts } from './fold-events.ts';
@@ -16,6 +18,8 @@ import { EVENTS_PER_TASK, eventTexts } from './fold-events.ts';
 const ROUNDS = 3;
 /** Tasks. */
 const WARM_UP = 50_000;
+const MANY = 1_000_000;
+const EXTRA = 200_000;
 const OURS = fileURLToPath(new URL('fold-ours.js', import.meta.url));
 const CELERY = fileURLToPath(new URL('celery_fold.py', import.meta.url).href.replace('/.bench/', '/'));
 
@@ -29,36 +33,40 @@ interface FoldRates {
 }
 
 /** @param extra tasks folded at the limit */
-async function benchOurs(name: FoldName, maxTasks: number, extra: number): Promise<FoldRates> {
+function benchOurs(file: string, name: FoldName, maxTasks: number, extra: number): FoldRates {
   const command = [process.execPath, '--expose-gc', '--single-threaded-gc', OURS, name, `${maxTasks}`];
-  const numbers = [WARM_UP * EVENTS_PER_TASK, maxTasks * EVENTS_PER_TASK];
-  return ratesOf(maxTasks, [...command, ...numbers.map(String)], WARM_UP + maxTasks + extra);
+  const numbers = [WARM_UP, maxTasks, extra].map((tasks) => `${tasks * EVENTS_PER_TASK}`);
+  return ratesOf(file, maxTasks, [...command, ...numbers]);
 }
 
-async function benchCelery(maxTasks: number, extra: number): Promise<FoldRates> {
+function benchCelery(file: string, maxTasks: number, extra: number): FoldRates {
   const python = process.env['CELERY_PYTHON'] ?? '/usr/bin/python3';
-  const command = [python, CELERY, `${maxTasks}`, `${maxTasks * EVENTS_PER_TASK}`];
-  return ratesOf(maxTasks, command, maxTasks + extra);
+  const numbers = [maxTasks, extra].map((tasks) => `${tasks * EVENTS_PER_TASK}`);
+  return ratesOf(file, maxTasks, [python, CELERY, `${maxTasks}`, ...numbers]);
 }
 
-/** Runs a program with the events of so many tasks as its input. */
-async function ratesOf(tasks: number, [program = '', ...options]: string[], given: number): Promise<FoldRates> {
-  const child = spawn(program, options, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [output] = await Promise.all([text(child.stdout), pipeline(linesOf(given), child.stdin)]);
-  const { filling, steady, bytes } = JSON.parse(output) as { filling: number; steady: number; bytes: number };
+/** Runs a program with the file as its input. */
+function ratesOf(file: string, tasks: number, [program = '', ...options]: string[]): FoldRates {
+  const input = openSync(file, 'r');
+  const { stdout, status } = spawnSync(program, options, { stdio: [input, 'pipe', 'inherit'], encoding: 'utf8' });
+  closeSync(input);
+  if (status !== 0) throw new Error(`${program} ${options.join(' ')} failed`);
+  const { filling, steady, bytes } = JSON.parse(stdout) as { filling: number; steady: number; bytes: number };
   return { tasks, filling, steady, bytesPerTask: bytes };
 }
 
-/** In pieces of some size. */
-function* linesOf(tasks: number): Generator<string> {
+/** Writes the events of so many tasks. */
+function writeEvents(file: string, tasks: number): void {
+  const output = openSync(file, 'w');
   let piece = '';
   for (const line of eventTexts(tasks)) {
     piece += `${line}\n`;
-    if (piece.length < 65_536) continue;
-    yield piece;
+    if (piece.length < 1_000_000) continue;
+    writeSync(output, piece);
     piece = '';
   }
-  yield piece;
+  writeSync(output, piece);
+  closeSync(output);
 }
 
 function median(numbers: readonly number[]): number {
@@ -76,7 +84,18 @@ function medianOf(rounds: readonly FoldRates[]): FoldRates {
 }
 
 /** Prints a table. */
-export async function benchFold(): Promise<void> {
+export function benchFold(): void {
+  const folder = mkdtempSync(join(tmpdir(), 'celerycam-fold-'));
+  try {
+    const file = join(folder, 'events');
+    writeEvents(file, WARM_UP + MANY + EXTRA);
+    measure(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function measure(file: string): void {
   const perSecond = (rate: number): string => `${Math.round(rate / 1000)} k/s`;
   const print = (who: string, rates: FoldRates): void => {
     const { tasks, filling, steady, bytesPerTask } = rates;
@@ -89,17 +108,17 @@ export async function benchFold(): Promise<void> {
   const theirs: FoldRates[] = [];
   const ours = { celery: [] as FoldRates[], strict: [] as FoldRates[] };
   for (let round = 0; round < ROUNDS; round++) {
-    theirs.push(await benchCelery(10_000, 30_000));
-    for (const name of names) ours[name].push(await benchOurs(name, 10_000, 100_000));
+    theirs.push(benchCelery(file, 10_000, 30_000));
+    for (const name of names) ours[name].push(benchOurs(file, name, 10_000, 100_000));
   }
   const celery = medianOf(theirs);
   print('Celery', celery);
   const ratio = (a: number, b: number): string => (a / b).toFixed(2);
   for (const name of names) {
     const small = medianOf(ours[name]);
-    const million = await benchOurs(name, 1_000_000, 200_000);
+    const million = benchOurs(file, name, MANY, EXTRA);
     print(name, small);
-    print(name, await benchOurs(name, 100_000, 200_000));
+    print(name, benchOurs(file, name, 100_000, EXTRA));
     print(name, million);
     console.log(`  steady at 10,000: ${ratio(small.steady, celery.steady)} × Celery's State (goal ${goals[name]})`);
     console.log(`  steady at 1,000,000: ${ratio(million.steady, small.steady)} × the rate at 10,000 (goal 0.5)`);
