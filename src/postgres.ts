@@ -50,8 +50,9 @@ export async function transaction<T>(
 ): Promise<T> {
   return withClient(db, patience, async (client) => {
     try {
-      // A process that stops in the middle must not hold its locks: other recorders wait for them.
-      await client.query(`begin; set local idle_in_transaction_session_timeout = '60s'; ${start}`);
+      // A process that stops in the middle must not hold its locks: other recorders wait for them. And what is compiled here
+      // is run once: compiling takes longer than all else where rows are many, and Postgres thinks it worth that by their number.
+      await client.query(`begin; set local idle_in_transaction_session_timeout = '60s'; set local jit = off; ${start}`);
       const result = await work(client);
       await client.query('commit');
       return result;

@@ -16,12 +16,12 @@ const PATIENCE: Seconds = 20;
 
 /**
  * Where Postgres has no statistics yet, or old ones, it may believe that to read a large table whole is cheaper than to go
- * by an index; and what a second processor or a compiler gains is not worth what it takes from the recorder.
+ * by an index; and what a second processor gains is not worth what it takes from the recorder.
  */
 const START = `set transaction isolation level repeatable read, read only;
   set local statement_timeout = ${STATEMENT_TIMEOUT * 1000};
   set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off;
-  set local max_parallel_workers_per_gather = 0; set local jit = off; set local work_mem = '32MB'`;
+  set local max_parallel_workers_per_gather = 0; set local work_mem = '32MB'`;
 
 /** @throws MonitorError where the database fails */
 export async function ask<T>(db: Knex, work: (client: pg.Client) => Promise<Answer<T>>): Promise<Answer<T>> {
