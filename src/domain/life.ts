@@ -152,7 +152,7 @@ function step(life: Life, fact: Fact): Effect {
   life.size++;
   switch (fact.subject) {
     case 'sent':
-      if (life.sent !== null) (life.sentBefore ??= []).push(life.sent);
+      if (life.sent !== null) life.sentBefore = [...(life.sentBefore ?? []), life.sent];
       life.sent = fact;
       return 'sent';
     case 'received':
