@@ -123,11 +123,12 @@ function dueAfter(schedule: Schedule, after: Seconds, anchor: Seconds): Seconds 
   }
 }
 
-/** In whole microseconds, as databases keep time, which stay exact until the year 2255. */
+/** In whole microseconds, as databases keep time, which seconds as doubles tell apart until the year 2106. */
 function nextOfInterval(step: number, after: Seconds, anchor: Seconds): Seconds {
   const start = Math.round(anchor * 1e6);
-  const n = Math.floor((Math.round(after * 1e6) - start) / step) + 1;
-  return (start + Math.max(n, 0) * step) / 1e6;
+  let n = Math.max(0, Math.floor((Math.round(after * 1e6) - start) / step) + 1);
+  while ((start + n * step) / 1e6 <= after) n++;
+  return (start + n * step) / 1e6;
 }
 
 /** At each time once: when a clock first shows it, or is put forward past it. */

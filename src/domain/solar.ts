@@ -1,7 +1,7 @@
 /**
  * When the sun rises, sets or stands highest, by the equations of NOAA's solar calculator (after Meeus, *Astronomical
- * Algorithms*): right to about a minute between the polar circles and for some centuries; nearer to the poles, where the
- * sun crosses the horizon at a small angle, to some minutes.
+ * Algorithms*): right to a few seconds for some centuries, and to a few minutes on the days next to polar day and polar
+ * night, when the sun all but rolls along the horizon. What hills and weather do to it is not known here.
  */
 import type { Seconds } from './event.ts';
 
@@ -61,22 +61,28 @@ export function nextSolar(event: SolarEvent, latitude: number, longitude: number
 
 /** @param meanNoon noon by a clock that runs evenly, at that longitude */
 function instantOf(event: SolarEvent, latitude: number, meanNoon: Seconds): Seconds | null {
-  const direction = event === 'sunset' || event.startsWith('dusk') ? 1 : -1;
-  let instant = meanNoon;
-  // Where the sun is depends on when, and that is asked: each turn is some ten times nearer.
-  for (let turn = 0; turn < 5; turn++) {
-    const { declination, equationOfTime } = sunAt(instant);
-    const angle = event === 'solar_noon' ? 0 : hourAngle(ALTITUDES[event], latitude, declination);
-    if (angle === null) return null;
-    instant = meanNoon - equationOfTime + direction * angle * DEGREE;
+  const noon = meanNoon - sunAt(meanNoon).equationOfTime;
+  if (event === 'solar_noon') return noon;
+  const isEvening = event === 'sunset' || event.startsWith('dusk');
+  const altitude = ALTITUDES[event];
+  let above = noon;
+  let below = isEvening ? noon + DAY / 2 : noon - DAY / 2;
+  if (altitudeAt(above, latitude, meanNoon) < altitude || altitudeAt(below, latitude, meanNoon) >= altitude)
+    return null;
+  while (Math.abs(above - below) > 0.1) {
+    const middle = (above + below) / 2;
+    if (altitudeAt(middle, latitude, meanNoon) >= altitude) above = middle;
+    else below = middle;
   }
-  return instant;
+  return above;
 }
 
-/** How far before and after noon the sun is that high, degrees; null when it is not, all day long. */
-function hourAngle(altitude: number, latitude: number, declination: number): number | null {
-  const cosine = (sin(altitude) - sin(latitude) * sin(declination)) / (cos(latitude) * cos(declination));
-  return Math.abs(cosine) <= 1 ? degrees(Math.acos(cosine)) : null;
+/** How high the sun's centre is, in degrees, were there no air. */
+function altitudeAt(instant: Seconds, latitude: number, meanNoon: Seconds): number {
+  const { declination, equationOfTime } = sunAt(instant);
+  const hourAngle = (instant - meanNoon + equationOfTime) / DEGREE;
+  const sine = sin(latitude) * sin(declination) + cos(latitude) * cos(declination) * cos(hourAngle);
+  return degrees(Math.asin(Math.min(1, Math.max(-1, sine))));
 }
 
 /** Declination in degrees; the equation of time, by which the sun is ahead of an even clock, in seconds. */
