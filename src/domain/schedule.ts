@@ -113,8 +113,8 @@ function dueAfter(schedule: Schedule, after: Seconds, anchor: Seconds): Seconds 
       return nextOfInterval(schedule.every * PERIODS[schedule.period], after, anchor);
     case 'crontab': {
       const { crontab, zone } = compile(schedule) as Compiled;
-      const from = Math.floor(after) + 1;
-      return isEveryHour(crontab) ? nextInEveryHour(crontab, zone, from) : nextOnce(crontab, zone, from);
+      const second = Math.floor(after);
+      return isEveryHour(crontab) ? nextInEveryHour(crontab, zone, second + 1) : nextOnce(crontab, zone, second);
     }
     case 'solar':
       return nextSolar(schedule.event, schedule.latitude, schedule.longitude, after);
@@ -132,11 +132,11 @@ function nextOfInterval(step: number, after: Seconds, anchor: Seconds): Seconds 
 }
 
 /** At each time once: when a clock first shows it, or is put forward past it. */
-function nextOnce(crontab: Crontab, zone: Zone, from: Seconds): Seconds | null {
-  let wall = nextOnWall(crontab, from + zone.offsetAt(from));
+function nextOnce(crontab: Crontab, zone: Zone, after: Seconds): Seconds | null {
+  let wall = nextOnWall(crontab, after + zone.offsetAt(after) + 1);
   while (wall !== null) {
     const due = firstShowing(zone, wall);
-    if (due >= from) return due;
+    if (due > after) return due;
     // The clock was put back not long before, and shows what it has shown before.
     wall = nextOnWall(crontab, wall + 1);
   }

@@ -150,9 +150,14 @@ function wallOf(format: Intl.DateTimeFormat, instant: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) / 1000;
 }
 
+const formats = new Map<string, Intl.DateTimeFormat>();
+
 function wallFormat(timeZone: string): Intl.DateTimeFormat {
   const digits = { month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' } as const;
-  return new Intl.DateTimeFormat('en-US', { timeZone, hourCycle: 'h23', year: 'numeric', ...digits });
+  const options = { timeZone, hourCycle: 'h23', year: 'numeric', ...digits } as const;
+  const format = formats.get(timeZone) ?? new Intl.DateTimeFormat('en-US', options);
+  formats.set(timeZone, format);
+  return format;
 }
 
 function allows(schedule: CrontabSchedule, wall: number): boolean {
@@ -182,9 +187,10 @@ function duesByTheBook(schedule: CrontabSchedule, from: number, to: number): num
 }
 
 test('around each change of a clock: once at each time, or, every hour, in each real hour', () => {
+  const minutes = fc.integer({ min: -180, max: 180 });
   const changes = ZONES.flatMap((timezone) => changesOf(timezone).map((change) => ({ timezone, change })));
   fc.assert(
-    fc.property(fc.constantFrom(...changes), anyCrontab, ({ timezone, change }, fields) => {
+    fc.property(fc.constantFrom(...changes), anyCrontab, minutes, ({ timezone, change }, fields, shift) => {
       // Days that are free, so that something is due.
       const schedule = { ...fields, timezone, day_of_month: '*', month_of_year: '*' };
       const from = change - 5 * 3600;
@@ -194,6 +200,11 @@ test('around each change of a clock: once at each time, or, every hour, in each 
         dues.push(due);
       }
       expect(dues.map(iso)).toEqual(duesByTheBook(schedule, from, to).map(iso));
+      // Asked at any moment, it is the next of these.
+      for (const after of [change - 1, change - 0.5, change, change + shift * 60]) {
+        const next = dues.find((due) => due > after);
+        if (next !== undefined) expect(nextDue(schedule, after, 0)).toBe(next);
+      }
     }),
     { numRuns: runs(200) },
   );
