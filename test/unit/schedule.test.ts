@@ -52,6 +52,10 @@ describe('an interval', () => {
     expect(nextDues(schedule, 1003, 1003, 1)).toEqual([1013]);
   });
 
+  test.each([Number.NaN, -1e300, Number.POSITIVE_INFINITY])('is never due from %d on', (anchor) => {
+    expect(nextDue({ kind: 'interval', every: 1, period: 'microseconds' }, 0, anchor)).toBeNull();
+  });
+
   test('of two hours takes two hours when the clocks change, of which an interval knows nothing', () => {
     const anchor = Date.parse('2023-03-12T06:30Z') / 1000; // 01:30 in New York, half an hour before
     expect(nextDue({ kind: 'interval', every: 2, period: 'hours' }, anchor, anchor)).toBe(anchor + 7200);
