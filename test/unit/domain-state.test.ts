@@ -307,21 +307,22 @@ describe('restoring', () => {
   );
 
   test('at any place, then folding on, is the same as never having stopped', () => {
-    let compared = 0;
+    let [places, compared] = [0, 0];
     fc.assert(
       fc.property(fc.array(whole, { maxLength: 30, size: 'max' }), (events) => {
         const uninterrupted = shape(foldAll(celeryClusters(ROOMY), events));
         const first = celeryClusters(ROOMY);
         for (let cut = 0; cut <= events.length; cut++) {
           const state = foldAll(first, events.slice(cut - 1, cut));
+          places++;
           if (waitsForFormer(state)) continue;
           expect(shape(foldAll(restored(first), events.slice(cut)))).toEqual(uninterrupted);
           compared++;
         }
       }),
-      { numRuns: runs(100) },
+      { numRuns: 100 }, // whatever the effort: the share of a few streams says nothing
     );
-    expect(compared).toBeGreaterThan(runs(500));
+    expect(compared).toBeGreaterThan(places / 2);
   });
 
   test('finds families again whichever member comes first', () => {
