@@ -10,7 +10,7 @@ import type { Hono } from 'hono';
 /** Where the dashboard is, seen from the built program and from its source. */
 const PLACES = [new URL('../../ui/', import.meta.url), new URL('../../dist/ui/', import.meta.url)];
 
-/** One level below the root, so that the relative links in them hold under any prefix. The same as in `ui/router.ts`. */
+/** One level below the root, so that the relative links in them hold under any prefix. The same as in `ui/pages.ts`. */
 export const PAGES = ['/', '/tasks', '/task', '/workers', '/worker', '/system'];
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,34 +1,32 @@
 /** The frame of every page: where one is, what moment is shown, and what is wrong with the picture. */
-import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { type ComponentType, createElement } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import { Banners } from './banners.tsx';
 import { useKeys } from './keys.ts';
-import { Overview } from './pages/overview.tsx';
-import { System } from './pages/system.tsx';
-import { TaskPage } from './pages/task.tsx';
-import { Tasks } from './pages/tasks.tsx';
-import { WorkerPage } from './pages/worker.tsx';
-import { Workers } from './pages/workers.tsx';
+import { LINKED, linkOf, PAGES, type Page } from './pages.ts';
 import { Empty } from './parts.tsx';
 import { paused, status } from './pulse.ts';
-import { at, hrefOf, type Page, place } from './router.ts';
+import { at, hrefOf, place } from './router.ts';
 import { nextTheme, theme } from './theme.ts';
 import { Travel } from './travel.tsx';
+import './style/frame.css';
 
-const LINKS: readonly (readonly [Page, string, readonly Page[]])[] = [
-  ['', 'Overview', ['']],
-  ['tasks', 'Tasks', ['tasks', 'task']],
-  ['workers', 'Workers', ['workers', 'worker']],
-  ['system', 'System', ['system']],
-];
+/** The code of a page is fetched when it is first wanted. */
+const LOAD: Readonly<Record<Page, () => Promise<ComponentType>>> = {
+  '': async () => (await import('./pages/overview.tsx')).Overview,
+  tasks: async () => (await import('./pages/tasks.tsx')).Tasks,
+  task: async () => (await import('./pages/task.tsx')).TaskPage,
+  workers: async () => (await import('./pages/workers.tsx')).Workers,
+  worker: async () => (await import('./pages/worker.tsx')).WorkerPage,
+  system: async () => (await import('./pages/system.tsx')).System,
+};
 
 export function App() {
   const { page } = place.value;
   useKeys({ p: togglePause });
-  const name = LINKS.find(([, , pages]) => page !== null && pages.includes(page))?.[1];
   useEffect(() => {
-    document.title = `${name ?? 'Not found'} · celerycam`;
-  }, [name]);
+    document.title = `${page === null ? 'Not found' : PAGES[page].title} · celerycam`;
+  }, [page]);
   return (
     <div class="frame" data-past={at.value === null ? undefined : ''}>
       <a class="skip" href="#main">
@@ -39,9 +37,9 @@ export function App() {
           celerycam
         </a>
         <nav aria-label="Pages">
-          {LINKS.map(([to, title, pages]) => (
-            <a key={to} href={hrefOf(to)} aria-current={page !== null && pages.includes(page) ? 'page' : undefined}>
-              {title}
+          {LINKED.map((to) => (
+            <a key={to} href={hrefOf(to)} aria-current={page !== null && linkOf(page) === to ? 'page' : undefined}>
+              {PAGES[to].title}
             </a>
           ))}
         </nav>
@@ -54,7 +52,7 @@ export function App() {
       </header>
       <Banners />
       <main id="main" tabIndex={-1}>
-        <Content page={page} />
+        {page === null ? <Empty title="There is no such page." /> : <Content key={page} of={page} />}
       </main>
       <footer>
         <span>celerycam {status.value?.version}</span>
@@ -65,23 +63,27 @@ export function App() {
   );
 }
 
-function Content({ page }: { readonly page: Page | null }): ComponentChildren {
-  switch (page) {
-    case '':
-      return <Overview />;
-    case 'tasks':
-      return <Tasks />;
-    case 'task':
-      return <TaskPage />;
-    case 'workers':
-      return <Workers />;
-    case 'worker':
-      return <WorkerPage />;
-    case 'system':
-      return <System />;
-    case null:
-      return <Empty title="There is no such page." />;
-  }
+/** What a page shows, as soon as its code is there. */
+function Content({ of }: { readonly of: Page }) {
+  const [content, show] = useState<{ readonly is: ComponentType } | null>(null);
+  const [hasFailed, fail] = useState(false);
+  useEffect(() => {
+    LOAD[of]().then(
+      (page) => show({ is: page }),
+      () => fail(true),
+    );
+  }, []);
+  if (content) return createElement(content.is, null);
+  return hasFailed ? (
+    <Empty title="This page could not be loaded.">
+      <p>
+        celerycam does not answer, or was updated meanwhile.{' '}
+        <button type="button" class="small" onClick={() => location.reload()}>
+          Load it anew
+        </button>
+      </p>
+    </Empty>
+  ) : null;
 }
 
 function togglePause(): void {

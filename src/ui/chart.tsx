@@ -4,6 +4,7 @@ import type { Stats } from '../contract/history.ts';
 import { clock, dateTime, visible } from './format.ts';
 import type { Plot } from './plot.ts';
 import { theme } from './theme.ts';
+import './style/charts.css';
 
 export interface Line {
   readonly label: string;

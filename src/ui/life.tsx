@@ -3,6 +3,7 @@ import type { TaskRecord } from '../contract/records.ts';
 import { clock, duration, visible } from './format.ts';
 import { State } from './parts.tsx';
 import { now } from './pulse.ts';
+import './style/task.css';
 
 type Run = NonNullable<TaskRecord['runs']>[number];
 

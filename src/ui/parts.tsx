@@ -4,6 +4,8 @@ import { useState } from 'preact/hooks';
 import { ago, clock, dateTime, day, duration, iso, middle, visible } from './format.ts';
 import { now } from './pulse.ts';
 import { hrefOf } from './router.ts';
+import './style/parts.css';
+import './style/tables.css';
 
 /** A sign for each state, so that colour says nothing alone. */
 const SIGNS: Readonly<Record<string, string>> = {

@@ -4,10 +4,7 @@
  */
 import { computed, signal } from '@preact/signals';
 import { readTime } from '../domain/filter-values.ts';
-
-const PAGES = ['', 'tasks', 'task', 'workers', 'worker', 'system'] as const;
-/** The last part of the path; empty: the overview. */
-export type Page = (typeof PAGES)[number];
+import { PAGES, type Page } from './pages.ts';
 
 export interface Place {
   /** Null: there is no such page. */
@@ -31,7 +28,7 @@ export const atTime = computed(() => (at.value === null ? null : (readTime(at.va
 function placeOf(href: string): Place {
   const url = new URL(href);
   const name = url.pathname.slice(new URL(ROOT).pathname.length);
-  return { page: PAGES.find((page) => page === name) ?? null, query: url.searchParams };
+  return { page: Object.hasOwn(PAGES, name) ? (name as Page) : null, query: url.searchParams };
 }
 
 /** A link to a page, at the same moment of the past. Parameters that are null or empty are left out. */

@@ -2,6 +2,7 @@
 import { visible, visibleLines } from './format.ts';
 import { Copy } from './parts.tsx';
 import { type Item, isCut, readRepr, type Value } from './python-repr.ts';
+import './style/task.css';
 
 /** Levels that are open at first, and items up to which one is. */
 const OPEN = 3;

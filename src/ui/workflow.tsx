@@ -5,6 +5,7 @@ import { useAnswer } from './inquiry.ts';
 import { Moment, Problem, State, TaskLink } from './parts.tsx';
 import { beat, history } from './pulse.ts';
 import { at } from './router.ts';
+import './style/task.css';
 
 interface Of {
   readonly task_id: string;

@@ -59,7 +59,7 @@ test('the dashboard is small: what is loaded first, in bytes of gzip', () => {
       .filter((name) => name.endsWith(ending))
       .reduce((sum, name) => sum + gzipSync(readFileSync(join(assets, name))).length, 0);
   expect(bytes('.js')).toBeGreaterThan(5000);
-  expect(bytes('.js')).toBeLessThan(35_000);
+  expect(bytes('.js')).toBeLessThan(25_000);
   expect(bytes('.css')).toBeGreaterThan(500);
   expect(bytes('.css')).toBeLessThan(8000);
 });

@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { Hono } from 'hono';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { mountPages, PAGES } from '../../src/http/pages.ts';
+import { PAGES as SHOWN } from '../../src/ui/pages.ts';
 import { scratch } from '../support/scratch.ts';
 
 const SCRIPT = `console.log('${'x'.repeat(1000)}')`;
@@ -18,6 +19,10 @@ beforeAll(() => {
   writeFileSync(join(home, 'secret'), 'secret');
   app = new Hono();
   mountPages(app, [pathToFileURL(`${home}/none/`), pathToFileURL(`${home}/ui/`)]);
+});
+
+test('every page that the dashboard has is served', () => {
+  expect(PAGES).toEqual(Object.keys(SHOWN).map((name) => `/${name}`));
 });
 
 test.each(PAGES)('%s is the dashboard, never kept by a cache', async (page) => {

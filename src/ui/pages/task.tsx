@@ -12,6 +12,7 @@ import { beat, history } from '../pulse.ts';
 import { at, hrefOf, place } from '../router.ts';
 import { PythonValue } from '../value.tsx';
 import { Workflow } from '../workflow.tsx';
+import '../style/task.css';
 
 export function TaskPage() {
   const { query } = place.value;

@@ -14,6 +14,7 @@ import { Table } from '../table.tsx';
 import { PRESENT_ONLY, TASK_COLUMNS, USUAL } from '../task-columns.tsx';
 import { TaskList, type TaskQuestion } from '../task-list.ts';
 import { localOf } from '../travel.tsx';
+import '../style/lists.css';
 
 const STATES = ['PENDING', 'RECEIVED', 'STARTED', 'SUCCESS', 'FAILURE', 'RETRY', 'REVOKED', 'REJECTED'];
 const RANGES: readonly (readonly [string, string])[] = [

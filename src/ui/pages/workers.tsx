@@ -6,6 +6,7 @@ import { Ago, Empty, Moment, Problem, State, Text, WorkerLink } from '../parts.t
 import { beat, history } from '../pulse.ts';
 import { at, atTime, change, place } from '../router.ts';
 import { type Column, Table } from '../table.tsx';
+import '../style/lists.css';
 
 type Order = readonly [key: string, by: (worker: WorkerRow) => number | string];
 
