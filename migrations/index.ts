@@ -5,6 +5,7 @@ import * as snapshots from './002_snapshots.ts';
 import * as questions from './003_questions.ts';
 import * as access from './004_access.ts';
 import * as metrics from './005_metrics.ts';
+import * as periodic from './006_periodic.ts';
 
 export interface Migration {
   readonly name: string;
@@ -12,4 +13,4 @@ export interface Migration {
   readonly down: (knex: Knex) => Promise<void>;
 }
 
-export const MIGRATIONS: readonly Migration[] = [journal, snapshots, questions, access, metrics];
+export const MIGRATIONS: readonly Migration[] = [journal, snapshots, questions, access, metrics, periodic];
