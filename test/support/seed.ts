@@ -1,26 +1,40 @@
 /** A large record made up inside the database: tasks of the last day, and the history of those of the day before. */
 import type { Knex } from 'knex';
+import type pg from 'pg';
+import type { Seconds } from '../../src/domain/event.ts';
+import { withClient } from '../../src/postgres.ts';
 import { addFigures } from '../../src/store/figures.ts';
 
 export interface SeedOptions {
   /** Rows of `task_states`. Of `task_history` there are three times as many. */
   readonly tasks: number;
   /** Epoch seconds of the latest snapshot. */
-  readonly end: number;
+  readonly end: Seconds;
 }
 
 /** Snapshots: one in ten seconds, over two days. */
 const SNAPSHOTS = 17_280;
 const DAY = 86_400;
 
+type Day = 'before' | 'today';
+
+/** Of each of the two connections. A processor each is enough. */
+const MEMORY = `set work_mem = '256MB'; set maintenance_work_mem = '1GB'; set max_parallel_maintenance_workers = 0`;
+const PATIENCE = { seconds: 7200 };
+
 /**
  * Fills an empty, migrated database: 40 names, 50 workers, 90 % SUCCESS, one task in a thousand still under way. Each task
  * of the last day was STARTED before; each of the day before was RECEIVED, STARTED and ended, and has expired.
+ *
+ * Two connections fill a table each. Its indexes, the key included, are made afterwards: those of random texts, once larger
+ * than the server's memory, would take longer to keep than all else.
  */
 export async function seed(db: Knex, { tasks, end }: SeedOptions): Promise<void> {
-  const indexes = await dropIndexes(db);
   const begin = end - 2 * DAY;
-  await db.raw('alter table task_states set unlogged; alter table task_history set unlogged');
+  const days = {
+    before: { first: begin, count: Math.floor((tasks * 2) / 3), prefix: 'p' },
+    today: { first: end - DAY, count: tasks, prefix: '' },
+  };
   await db.raw(`insert into snapshots (taken_at, position, tasks, workers, clusters)
     select to_timestamp(${begin} + n * 10.0), n * 100, 0, 50,
       '{"default": {"event_count": 0, "task_count": 0, "tasks": {}, "workers": {}}}'::jsonb
@@ -29,77 +43,95 @@ export async function seed(db: Knex, { tasks, end }: SeedOptions): Promise<void>
     from generate_series(1, ${SNAPSHOTS}) n`);
   await db.raw(`insert into worker_states (cluster, hostname, status, heartbeats, active, since)
     select 'default', 'celery@web' || n, 'ONLINE', array[${end}], 4, 1 from generate_series(0, 49) n`);
-  await db.raw(`insert into task_states (cluster, task_id, state, name, args, kwargs, result, exception, traceback, runtime,
-      retries, worker, "timestamp", sent, received, started, succeeded, failed, clock, root_id, parent_id, life, ready,
-      ages_from, since)
-    select 'default', id, state, name, '(' || n || ', ''user-' || n % 100003 || ''')', '{''depth'': ' || n % 7 || '}',
-      case state when 'SUCCESS' then '''done ' || n || '''' end,
-      case state when 'FAILURE' then 'ValueError(''no such user ' || n || ''')' end,
-      case state when 'FAILURE' then repeat('  File "/srv/proj/tasks.py", line 12, in run' || chr(10), 20) end,
-      case state when 'SUCCESS' then runtime end, n % 3, worker,
-      least(received + 0.01 + runtime, ${end}), received - 0.02, received, case when state <> 'RECEIVED' then received + 0.01 end,
-      case state when 'SUCCESS' then received + 0.01 + runtime end,
-      case state when 'FAILURE' then received + 0.01 + runtime end, n * 5,
-      case when n % 10 = 0 then md5('' || (n - 1))::uuid::text else id end,
-      case when n % 10 = 0 then md5('' || (n - 1))::uuid::text end,
-      '{"processes":[["' || worker || '",7]],"facts":[["received",0,4,' || received || ',' || received + 0.01 || ',1]' ||
-        case when state <> 'RECEIVED' then ',["started",0,5,' || received + 0.01 || ',' || received + 0.02 || ',0]' else '' end || ']}',
-      state in ('SUCCESS', 'FAILURE', 'REVOKED'), least(received + 0.01 + runtime, ${end}),
-      least(${SNAPSHOTS}, ceil((received + 0.01 + runtime - ${begin}) / 10)::int)
-    from (select n, ${end - DAY} + n * ${DAY}::float8 / ${tasks} as received, ${made('')} from generate_series(1::bigint, ${tasks}) n) as made`);
-  await db.raw(`insert into task_history (cluster, task_id, since, until, state, name, worker, "timestamp", sent, received,
-      started, runtime, retries, root_id, parent_id)
-    select cluster, task_id, greatest(1, since - 1), since, 'STARTED', name, worker, started, sent, received, started, null,
-      retries, root_id, parent_id
-    from task_states where started is not null and ready`);
-  await db.raw(past("'RECEIVED'", 0, 1));
-  await db.raw(past("'STARTED'", 1, 2));
-  await db.raw(past('state', 2, 8642));
-  for (const index of indexes) await db.raw(`set maintenance_work_mem = '512MB'; ${index}`);
-  for (const table of ['task_states', 'task_history', 'snapshots', 'worker_states'])
-    await db.raw(`vacuum analyze ${table}`);
-  await fillFigures(db, end);
+  await db.raw('vacuum analyze snapshots, worker_states');
+  await Promise.all([
+    withClient(db, PATIENCE, async (client) => {
+      await fill(client, 'task_states', [present()]);
+      await fillFigures(client, end);
+    }),
+    withClient(db, PATIENCE, (client) =>
+      fill(client, 'task_history', [
+        versions({ of: 'before', state: "'RECEIVED'", since: 'at', until: 'at + 1' }),
+        versions({ of: 'before', state: "'STARTED'", since: 'at + 1', until: 'at + 2' }),
+        versions({ of: 'before', state: 'state', since: 'at + 2', until: `least(at + 8642, ${SNAPSHOTS} + 1)` }),
+        versions({ of: 'today', state: "'STARTED'", since: 'greatest(1, ended - 1)', until: 'ended' }),
+      ]),
+    ),
+  ]);
 
-  /** The versions of the tasks of the day before that held for so many snapshots after they were received. */
-  function past(state: string, since: number, until: number): string {
-    const ended = since === 2;
+  function present(): string {
+    return `insert into task_states (cluster, task_id, state, name, args, kwargs, result, exception, traceback, runtime,
+        retries, worker, "timestamp", sent, received, started, succeeded, failed, clock, root_id, parent_id, life, ready,
+        ages_from, since)
+      select 'default', id, state, name, '(' || n || ', ''user-' || n % 100003 || ''')', '{''depth'': ' || n % 7 || '}',
+        case state when 'SUCCESS' then '''done ' || n || '''' end,
+        case state when 'FAILURE' then 'ValueError(''no such user ' || n || ''')' end,
+        case state when 'FAILURE' then repeat('  File "/srv/proj/tasks.py", line 12, in run' || chr(10), 20) end,
+        case state when 'SUCCESS' then runtime end, n % 3, worker,
+        least(received + 0.01 + runtime, ${end}), received - 0.02, received, case when state <> 'RECEIVED' then received + 0.01 end,
+        case state when 'SUCCESS' then received + 0.01 + runtime end,
+        case state when 'FAILURE' then received + 0.01 + runtime end, n * 5, root_id, parent_id,
+        '{"processes":[["' || worker || '",7]],"facts":[["received",0,4,' || received || ',' || received + 0.01 || ',1]' ||
+          case when state <> 'RECEIVED' then ',["started",0,5,' || received + 0.01 || ',' || received + 0.02 || ',0]' else '' end || ']}',
+        state in ('SUCCESS', 'FAILURE', 'REVOKED'), least(received + 0.01 + runtime, ${end}), ended
+      from (${made('today')}) as made`;
+  }
+
+  /** A version of each task of a day that has ended. */
+  function versions(version: { of: Day; state: string; since: string; until: string }): string {
+    const { of, state, since, until } = version;
+    const began = state === "'RECEIVED'" ? 'null' : 'received + 0.01';
+    const ended = state === 'state';
     return `insert into task_history (cluster, task_id, since, until, state, name, worker, "timestamp", sent, received, started,
         runtime, retries, root_id, parent_id)
-      select 'default', id, at + ${since}, least(at + ${until}, ${SNAPSHOTS} + 1), ${state}, name, worker,
-        ${ended ? 'received + 0.01 + runtime' : 'received'}, received - 0.02, received,
-        ${since > 0 ? 'received + 0.01' : 'null'}, ${ended ? "case state when 'SUCCESS' then runtime end" : 'null'}, n % 3, id, null
-      from (select n, ${begin} + n * ${DAY}::float8 / ${tasks} as received, ceil(n * 8640::float8 / ${tasks})::int as at, ${made('p')}
-        from generate_series(1::bigint, ${Math.floor((tasks * 2) / 3)}) n) as made`;
+      select 'default', id, ${since}, ${until}, ${state}, name, worker,
+        ${ended ? 'received + 0.01 + runtime' : `coalesce(${began}, received)`}, received - 0.02, received, ${began},
+        ${ended ? "case state when 'SUCCESS' then runtime end" : 'null'}, n % 3, root_id, parent_id
+      from (${made(of)}) as made where state not in ('STARTED', 'RECEIVED')`;
   }
+
+  /** What all rows of a task are made of: numbered tasks, spread over a day. */
+  function made(day: Day): string {
+    const { first, count, prefix } = days[day];
+    const id = (n: string): string => `md5('${prefix}' || ${n})::uuid::text`;
+    return `select *, ceil((received - ${begin}) / 10)::integer as at,
+        least(${SNAPSHOTS}, ceil((received + 0.01 + runtime - ${begin}) / 10)::integer) as ended,
+        ${day === 'today' ? `case when n % 10 = 0 then ${id('(n - 1)')} end` : 'null::text'} as parent_id,
+        ${day === 'today' ? `case when n % 10 = 0 then ${id('(n - 1)')} else id end` : 'id'} as root_id
+      from (select n, ${id('n')} as id, ${first} + n * ${DAY}::float8 / ${count} as received,
+        case when n % 20 = 0 then 'FAILURE' when n % 10007 = 0 then 'REVOKED' when n % 1000 = 7 then 'STARTED'
+          when n % 1000 = 8 then 'RECEIVED' else 'SUCCESS' end as state,
+        'proj.tasks.t' || floor(40 * power((n * 0.6180339887) % 1, 2)) as name,
+        'celery@web' || (n * 7919) % 50 as worker, 0.001 * exp(7 * ((n * 0.7548776662) % 1))::float8 as runtime
+      from generate_series(1::bigint, ${count}) n offset 0) as numbered`;
+  }
+}
+
+/** Fills an empty table by some statements, then makes its indexes. */
+async function fill(client: pg.Client, table: string, inserts: readonly string[]): Promise<void> {
+  await client.query(`${MEMORY}; alter table ${table} set unlogged`);
+  const { rows } = await client.query<{ drop: string; make: string }>(`
+    select case when contype = 'p' then format('alter table %s drop constraint %I', indrelid::regclass, conname)
+        else format('drop index %s', indexrelid::regclass) end as drop,
+      case when contype = 'p' then format('alter table %s add %s', indrelid::regclass, pg_get_constraintdef(c.oid))
+        else pg_get_indexdef(indexrelid) end as make
+    from pg_index left join pg_constraint c on conindid = indexrelid where indrelid = '${table}'::regclass`);
+  for (const { drop } of rows) await client.query(drop);
+  for (const insert of inserts) await client.query(insert);
+  // Before there are indexes, which it would read as well.
+  await client.query(`vacuum ${table}`);
+  for (const { make } of rows) await client.query(make);
+  await client.query(`analyze ${table}`);
 }
 
 /** Adds up what is in `task_states`, as if each hour of it had been one shutter. */
-async function fillFigures(db: Knex, end: number): Promise<void> {
+async function fillFigures(client: pg.Client, end: Seconds): Promise<void> {
   const nothing = 'from (select * from task_states where false) o';
   for (let hour = end - DAY; hour <= end; hour += 3600) {
-    await db.raw(
-      `create view added as select * from task_states where ages_from >= ${hour} and ages_from < ${hour + 3600}`,
-    );
-    await db.raw(addFigures('added', end).replace('from task_states o', nothing));
-    await db.raw('drop view added');
+    await client.query(`create temporary view added as select * from task_states
+      where ready in (true, false) and ages_from >= ${hour} and ages_from < ${hour + 3600}`);
+    await client.query(addFigures('added', end).replace('from task_states o', nothing));
+    await client.query('drop view added');
   }
-  await db.raw('vacuum analyze task_figures');
-}
-
-/** Columns made of `n`. */
-function made(prefix: string): string {
-  return `md5('${prefix}' || n)::uuid::text as id,
-    case when n % 20 = 0 then 'FAILURE' when n % 10007 = 0 then 'REVOKED' when n % 1000 = 7 then 'STARTED'
-      when n % 1000 = 8 then 'RECEIVED' else 'SUCCESS' end as state,
-    'proj.tasks.t' || floor(40 * power((n * 0.6180339887) % 1, 2)) as name, 'celery@web' || (n * 7919) % 50 as worker,
-    0.001 * exp(7 * ((n * 0.7548776662) % 1))::float8 as runtime`;
-}
-
-/** Takes the indexes off the large tables, but for the keys, and returns how to make them again. */
-async function dropIndexes(db: Knex): Promise<string[]> {
-  const { rows } =
-    await db.raw(`select i.indexrelid::regclass as name, pg_get_indexdef(i.indexrelid) as made from pg_index i
-    where indrelid in ('task_states'::regclass, 'task_history'::regclass) and not indisprimary`);
-  for (const { name } of rows) await db.raw(`drop index ${name}`);
-  return rows.map(({ made }: { made: string }) => made);
+  await client.query('vacuum analyze task_figures');
 }
