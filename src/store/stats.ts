@@ -7,7 +7,8 @@ import { storableKey, storableText } from '../postgres-text.ts';
 import { rows } from './ask.ts';
 import { COUNTED_STATES, KEEP_MINUTES, lengthOf, type Measure, OTHER_STATES } from './figures.ts';
 import type { StatsQuestion } from './history.ts';
-import type { Parameters } from './parameters.ts';
+import type { Condition, Parameters } from './parameters.ts';
+import { addUp, type Sums } from './sums.ts';
 
 const BUCKETS: readonly Seconds[] = [60, 300, 3600, 86_400];
 
@@ -18,12 +19,6 @@ const MOST_NAMES = 1000;
 
 const DAY: Seconds = 86_400;
 
-/** How many of each code. */
-interface Figures {
-  readonly codes: readonly number[];
-  readonly counts: readonly number[];
-}
-
 /** @param time epoch seconds, now */
 export async function statsOf(
   client: pg.Client,
@@ -32,67 +27,66 @@ export async function statsOf(
 ): Promise<Answer<Omit<Stats, 'gaps'>>> {
   const wrong = refusalOf(question, time);
   if (wrong) return wrong;
-  const { bucket, by, name, worker } = question;
+  const { bucket, by, cluster, name, worker } = question;
   const from = Math.floor(question.from / bucket) * bucket;
   const to = Math.ceil(question.to / bucket) * bucket;
   const points = Math.round((to - from) / bucket);
   const kind = name !== null || by === 'name' ? 'name' : worker !== null || by === 'worker' ? 'worker' : 'all';
-  const grouped = by === null ? '' : by === 'cluster' ? ', cluster' : ', cluster, key';
-  const most = Math.max(1, Math.min(MOST_SERIES, Math.floor(MOST_POINTS / points)));
+  const columns = by === null ? [] : by === 'cluster' ? ['cluster'] : ['cluster', 'key'];
   const asked = (p: Parameters, resolution: number): string => `resolution = ${resolution} and kind = '${kind}'
     and start >= ${Math.floor(from / resolution) * resolution} and start < ${to}
-    ${question.cluster === null ? '' : `and cluster = ${p.add(storableText(question.cluster), 'text')}`}
+    ${cluster === null ? '' : `and cluster = ${p.add(storableText(cluster), 'text')}`}
     ${(name ?? worker) ? `and key = ${p.add(storableKey(name ?? worker ?? ''), 'text')}` : ''}`;
-  const resolution = bucket >= DAY ? DAY : bucket >= 3600 ? 3600 : 60;
 
-  // The busiest, by as coarse figures as there are.
+  // By as coarse figures as there are.
   const coarse = to - from >= 2 * DAY ? DAY : to - from >= 7200 ? 3600 : 60;
-  const busiest =
-    by === null
-      ? []
-      : await rows<Group>(
-          client,
-          (
-            p,
-          ) => `select * from (select sum(n::float8) as tasks${grouped} from task_figures cross join lateral unnest(codes, counts) as u (code, n)
-            where ${asked(p, coarse)} and code <= ${COUNTED_STATES.length} group by ${grouped.slice(2)}) as busy
-            order by tasks desc${grouped} limit ${most + 1}`,
-        );
-  const found = await rows<Group & Figures & { at: number }>(
+  const most = Math.max(1, Math.min(MOST_SERIES, Math.floor(MOST_POINTS / points)));
+  const busiest = by === null ? [] : await busiestOf(client, columns, (p) => asked(p, coarse), most + 1);
+  const groups: readonly Group[] = by === null ? [{ cluster }] : busiest.slice(0, most);
+
+  const idOf = (group: Group): string => (by === null ? '' : JSON.stringify([group.cluster, group.key]));
+  const sums = new Map(groups.map((group) => [idOf(group), Array.from({ length: points }, (): Sums => new Map())]));
+  const resolution = bucket >= DAY ? DAY : bucket >= 3600 ? 3600 : 60;
+  await addUp<Group & { start: Seconds }>(
     client,
-    (
-      p,
-    ) => `select at${grouped}, array_agg(code::integer order by code) as codes, array_agg(n order by code) as counts from (
-        select start - mod(start, ${bucket}) as at${grouped}, code, sum(n::float8) as n
-        from task_figures cross join lateral unnest(codes, counts) as u (code, n)
-        where ${asked(p, resolution)} ${by === null ? '' : chosen(busiest.slice(0, most), by, p)}
-        group by 1${grouped}, code) as summed
-      group by at${grouped}`,
+    ['start', ...columns].join(', '),
+    (p) => `${asked(p, resolution)} ${by === null ? '' : chosen(groups, by, p)}`,
+    (row) => sums.get(idOf(row))?.[Math.floor((row.start - from) / bucket)],
   );
-  const events = kind === 'all' ? await eventsOf(client, from, to, bucket, by, question.cluster) : null;
-  const series = new Map<string, { cluster: string | null; key: string | null; at: Map<number, Figures> }>();
-  const idOf = ({ cluster = null, key = null }: Group): string => JSON.stringify([cluster, key]);
-  const begin = (group: Group): unknown =>
-    series.set(idOf(group), { cluster: group.cluster ?? null, key: group.key || null, at: new Map() });
-  const whole = { cluster: question.cluster };
-  for (const group of by === null ? [whole] : busiest.slice(0, most)) begin(group);
-  for (const { at, codes, counts, ...group } of found)
-    series.get(idOf(by === null ? whole : group))?.at.set(at, { codes, counts });
-  return answer({
-    ...{ from, to, bucket, cut: busiest.length > most },
-    series: Array.from(series.values(), ({ cluster, key, at }) => ({
-      cluster,
-      key: key ?? name ?? worker,
-      points: Array.from({ length: points }, (_, n) =>
-        toPoint(from + n * bucket, at.get(from + n * bucket), events?.(cluster, n) ?? null),
-      ),
-    })),
-  });
+
+  const events = kind === 'all' ? await eventsOf(client, from, to, bucket, by, cluster) : null;
+  const series = groups.map((group) => ({
+    cluster: group.cluster ?? null,
+    key: group.key || (name ?? worker),
+    points: (sums.get(idOf(group)) ?? []).map((each, n) =>
+      toPoint(from + n * bucket, each, events?.(group.cluster ?? null, n) ?? null),
+    ),
+  }));
+  return answer({ from, to, bucket, cut: busiest.length > most, series });
 }
 
 interface Group {
   readonly cluster?: string | null;
   readonly key?: string | null;
+}
+
+/** The groups with most tasks, and when one of them was last heard of. */
+async function busiestOf(
+  client: pg.Client,
+  columns: readonly string[],
+  where: Condition,
+  limit: number,
+): Promise<(Group & { readonly last_seen: Seconds | null })[]> {
+  const by = columns.join(', ');
+  // Codes of states are the lowest, and stand first.
+  const states = COUNTED_STATES.length + 1;
+  return rows(
+    client,
+    (p) => `select ${by}, max(start) filter (where n > 0) as last_seen
+      from (select ${by}, start, (select sum(n::float8) from unnest(codes[1:${states}], counts[1:${states}]) as u (code, n)
+        where code < ${states}) as n from task_figures where ${where(p)}) as counted
+      group by ${by} order by sum(n) desc nulls last, ${by} limit ${limit}`,
+  );
 }
 
 function chosen(groups: readonly Group[], by: 'cluster' | 'name' | 'worker', p: Parameters): string {
@@ -126,23 +120,22 @@ function refusalOf({ from, to, bucket, by, name, worker }: StatsQuestion, time: 
   return null;
 }
 
-function toPoint(at: Seconds, figures: Figures | undefined, events: number | null): StatsPoint {
-  const { tasks, spreads } = told(figures ?? { codes: [], counts: [] });
+function toPoint(at: Seconds, sums: Sums, events: number | null): StatsPoint {
+  const { tasks, spreads } = told(sums);
   return { at, tasks, wait: spreads.wait, delivery: spreads.delivery, runtime: spreads.runtime, events };
 }
 
 /** What figures say, in words. */
-function told({ codes, counts }: Figures): { tasks: Record<string, number>; spreads: Record<Measure, Spread> } {
+function told(sums: Sums): { tasks: Record<string, number>; spreads: Record<Measure, Spread> } {
   const tasks: Record<string, number> = {};
   const lengths: Record<Measure, [Seconds, number][]> = { runtime: [], wait: [], delivery: [] };
-  codes.forEach((code, i) => {
+  for (const [code, n] of [...sums].sort(([a], [b]) => a - b)) {
     // Rows that were there before figures were kept were never added.
-    const n = Number(counts[i] ?? 0);
-    if (n <= 0) return;
+    if (n <= 0) continue;
     const length = lengthOf(code);
     if (length) lengths[length.measure].push([length.seconds, n]);
     else tasks[COUNTED_STATES[code] ?? OTHER_STATES] = n;
-  });
+  }
   const { runtime, wait, delivery } = lengths;
   return { tasks, spreads: { runtime: spreadOf(runtime), wait: spreadOf(wait), delivery: spreadOf(delivery) } };
 }
@@ -195,25 +188,20 @@ export async function taskNamesOf(
   const resolution = question.to - question.from > 2 * DAY ? DAY : 3600;
   const from = Math.floor(question.from / resolution) * resolution;
   const to = Math.ceil(question.to / resolution) * resolution;
-  const found = await rows<Figures & { cluster: string; name: string; last_seen: number | null }>(
-    client,
-    (
-      p,
-    ) => `select cluster, key as name, array_agg(code::integer order by code) as codes, array_agg(n order by code) as counts,
-        max(latest) filter (where code <= ${COUNTED_STATES.length}) as last_seen
-      from (select cluster, key, code, sum(n::float8) as n, max(start) filter (where n > 0) as latest
-        from task_figures cross join lateral unnest(codes, counts) as u (code, n)
-        where resolution = ${resolution} and kind = 'name' and start >= ${from} and start < ${to}
-          ${cluster === null ? '' : `and cluster = ${p.add(storableText(cluster), 'text')}`}
-        group by cluster, key, code) as summed
-      group by cluster, key
-      order by sum(n) filter (where code <= ${COUNTED_STATES.length}) desc nulls last, cluster, key limit ${MOST_NAMES}`,
-  );
-  const items = found.map(({ cluster, name, last_seen, ...figures }): TaskNameRow => {
-    const { tasks, spreads } = told(figures);
+  const where: Condition = (p) => `resolution = ${resolution} and kind = 'name' and start >= ${from} and start < ${to}
+    ${cluster === null ? '' : `and cluster = ${p.add(storableText(cluster), 'text')}`}`;
+  const columns = ['cluster', 'key'];
+  const busiest = await busiestOf(client, columns, where, MOST_NAMES);
+  const idOf = (group: Group): string => JSON.stringify([group.cluster, group.key]);
+  const sums = new Map(busiest.map((group) => [idOf(group), new Map() as Sums]));
+  await addUp<Group>(client, columns.join(', '), where, (row) => sums.get(idOf(row)));
+  const items = busiest.map((group): TaskNameRow => {
+    const { tasks, spreads } = told(sums.get(idOf(group)) ?? new Map());
     const { SUCCESS = 0, FAILURE = 0 } = tasks;
     const failure_rate = SUCCESS + FAILURE === 0 ? null : FAILURE / (SUCCESS + FAILURE);
-    return { cluster, name: name || null, states: tasks, runtime: spreads.runtime, failure_rate, last_seen };
+    const { cluster, key, last_seen } = group;
+    const { runtime } = spreads;
+    return { cluster: cluster ?? '', name: key || null, states: tasks, runtime, failure_rate, last_seen };
   });
   return answer({ from, to, items });
 }

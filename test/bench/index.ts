@@ -1,8 +1,11 @@
 /**
  * `npm run bench [drain|journal|shutter|fold|feed|history|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
  * the same machine. Only the ratios travel; quote the machine with them.
+ *
+ * `history` takes `--full`, `--database URL` (one that it may fill, or has filled before; it stays) and `--only PATTERN` (which questions).
  */
 import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
 import setup from '../support/global-setup.ts';
 import { freshDatabase } from '../support/services.ts';
 import { celerycam, celeryState, countOnly, FullQueue } from './drain.ts';
@@ -13,9 +16,15 @@ import { benchJournal } from './journal.ts';
 import { benchMetrics } from './metrics.ts';
 import { benchShutter } from './shutter.ts';
 
-const asked = process.argv.slice(2).filter((name) => name !== '--full');
-/** As many rows as the goals speak of: takes half an hour and 25 GB. */
-const full = process.argv.includes('--full');
+const { positionals: asked, values: options } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** As many rows as the goals speak of: takes a quarter of an hour and 25 GB. */
+    full: { type: 'boolean' },
+    database: { type: 'string' },
+    only: { type: 'string', default: '' },
+  },
+});
 
 const ROUNDS = 3;
 const TASKS = 45_000;
@@ -41,14 +50,17 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
   },
   fold: async () => benchFold(),
   history: async () => {
-    await using database = await freshDatabase();
-    const tasks = full ? 10_000_000 : 1_000_000;
+    await using database = options.database === undefined ? await freshDatabase() : null;
+    const url = options.database ?? database?.url ?? '';
+    const tasks = options.full ? 10_000_000 : 1_000_000;
     console.log(
       `questions over ${tasks.toLocaleString('en')} tasks and three times as many versions: p50, p99 in ms, items`,
     );
-    await benchHistory(database.url, tasks, ({ question, p50, p99, items, bounded }) => {
+    const only = new RegExp(options.only);
+    await benchHistory({ url, tasks, only }, ({ question, p50, p99, goal, items, bounded }) => {
       const figures = [p50, p99].map((ms) => ms.toFixed(1).padStart(8)).join('');
-      console.log(`${question.padEnd(54)}${figures}${String(items).padStart(6)}${bounded ? ' (looked so far)' : ''}`);
+      const notes = [p99 > goal ? `over ${goal} ms` : '', bounded ? 'looked so far' : ''].filter(Boolean).join(', ');
+      console.log(`${question.padEnd(54)}${figures}${String(items).padStart(6)} ${notes}`);
     });
   },
   metrics: async () => benchMetrics(),

@@ -38,7 +38,7 @@ test('a task is explained from the journal, cluster by cluster', async () => {
     /^1 +task-received +celery@one \(7\) .* opens run 1: received by celery@one \(pid 7\), retries 0$/m,
   );
   expect(text.stdout).toMatch(/^2 +task-started .* run 1 starts$/m);
-  expect(text.stdout).toContain('to 2026-11-24T12:01:00.000Z (disconnect)');
+  expect(text.stdout).toContain(`to ${new Date((NOON + 60) * 1000).toISOString()} (disconnect)`);
   expect(text.stdout).toContain("task a'\\ of cluster two: RECEIVED\n");
 
   const json = await explain(database.url, "a'\\", '--cluster', 'two', '--json');

@@ -7,7 +7,7 @@ import { createHistory, type TasksQuestion } from '../../src/store/history.ts';
 import { migratedDatabase } from '../support/database.ts';
 import { seed } from '../support/seed.ts';
 
-const END = Date.UTC(2026, 10, 24, 12) / 1000;
+const END = Math.floor(Date.now() / 3_600_000) * 3600;
 
 interface Plan {
   readonly 'Node Type': string;
