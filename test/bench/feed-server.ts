@@ -1,9 +1,8 @@
 /**
  * The live feed by itself, in a process of its own: events come from nowhere and are journalled nowhere. Tells its URL on
- * the channel to its parent, begins on a word from it, and tells the processor time it has used on another.
+ * the channel to its parent, begins on a word from it, and on another ends and tells when each event was published.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Event } from '../../src/domain/event.ts';
 import { createClusters, fold, stateOf } from '../../src/domain/state.ts';
 import { listen } from '../../src/http/server.ts';
 import { HUB_DEFAULTS, Hub } from '../../src/live/hub.ts';
@@ -17,29 +16,33 @@ const parts = { clusters, clock: now, journal, snapshots: { loadTasks: async () 
 const options = { version: '1', epoch: 'bench', simulated: false, ...HUB_DEFAULTS };
 const hub = new Hub({ ...parts, failed: console.error }, options);
 
+const toldBy = (): Promise<number> => new Promise((resolve) => process.once('message', resolve));
+
 await using server = await listen(apiSources({ clusters }), hub, { host: '127.0.0.1', port: 0 });
-process.send?.({ url: server.url });
-const rate = await new Promise<number>((resolve) => process.once('message', resolve));
-process.on('message', () => {
-  const { user, system } = process.cpuUsage();
-  process.send?.({ processor: (user + system) / 1e6 });
+process.send?.(server.url);
+const rate = await toldBy();
+let isOver = false;
+void toldBy().then(() => {
+  isOver = true;
 });
 
 const state = stateOf(clusters, 'default');
+/** By position, epoch milliseconds. */
+const published: number[] = [0];
 const start = performance.now();
-while (process.connected) {
+while (!isOver) {
   // The pipeline hands over a batch of what has arrived while the one before was committed.
   const due = ((performance.now() - start) / 1000) * rate;
   while (clusters.position < due) {
     const position = clusters.position + 1;
-    const event: Event = taskEvent(
-      LIFE[position % LIFE.length]?.[0] ?? '',
-      Math.floor(position / LIFE.length),
-      position,
-    );
+    const subject = LIFE[position % LIFE.length]?.[0] ?? '';
+    const event = taskEvent(subject, Math.floor(position / LIFE.length), position);
     const entry = { position, cluster: 'default', local_received: now(), event };
     hub.expose(state, entry, fold(clusters, entry));
   }
+  while (published.length <= clusters.position) published.push(Date.now());
   hub.publish(clusters.position);
   await delay(5);
 }
+process.send?.(published);
+await toldBy();
