@@ -8,17 +8,23 @@ export interface Refusal {
    * `cursor`, `limit`, `sort`, `filter`, `range`: that part of the question is wrong.
    * `unrecorded`: no snapshot was taken at or before the moment that was asked for.
    * `unknown`: nothing is recorded of what was asked for.
+   * `field`: what was sent cannot be so; `field` says which part of it.
+   * `taken`: there is another one of that name.
+   * `changed`: it is not any more what it was when it was read.
    * `slow`: the database did not answer in the time that a question may take.
    */
-  readonly problem: 'cursor' | 'limit' | 'sort' | 'filter' | 'range' | 'unrecorded' | 'unknown' | 'slow';
+  readonly problem:
+    | ('cursor' | 'limit' | 'sort' | 'filter' | 'range' | 'unrecorded' | 'unknown' | 'slow')
+    | ('field' | 'taken' | 'changed');
   /** One sentence without a full stop, for the person who asked: what was wrong and what was expected. */
   readonly message: string;
+  readonly field?: string;
 }
 
 export function answer<T>(value: T): Answer<T> {
   return { ok: true, value };
 }
 
-export function refuse(problem: Refusal['problem'], message: string): Refusal {
-  return { ok: false, problem, message };
+export function refuse(problem: Refusal['problem'], message: string, field?: string): Refusal {
+  return { ok: false, problem, message, ...(field !== undefined && { field }) };
 }

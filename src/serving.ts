@@ -20,6 +20,7 @@ import { Metrics } from './metrics/metrics.ts';
 import { watchQueues } from './receivers.ts';
 import { type Loop, now } from './runtime.ts';
 import { createHistory } from './store/history.ts';
+import { createPeriodicTasks } from './store/periodic-tasks.ts';
 import type { Tokens } from './store/tokens.ts';
 import { VERSION } from './version.ts';
 
@@ -53,7 +54,8 @@ export async function serve(config: Config, parts: ServingParts): Promise<Servin
   const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
   await metrics.countGaps();
   const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
-  const sources = { ...about, questions: createQuestions(db), recall, metrics, tokens, log };
+  const periodic = createPeriodicTasks(db, now);
+  const sources = { ...about, questions: createQuestions(db), periodic, recall, metrics, tokens, log };
   return { server: await listen(sources, hub, config.http), loops: watches.map(({ run }) => run) };
 }
 

@@ -6,22 +6,11 @@
  *     for await (const { task_id } of history.each('/api/tasks', { state: 'FAILURE', received_from: '-1h' })) …
  */
 import type { z } from 'zod';
-import type { ClusterAnswer, ErrorAnswer } from '../contract/api.ts';
+import type { ClusterAnswer } from '../contract/api.ts';
 import type { Api, ClusterThen } from '../contract/routes.ts';
 import type { Seconds } from '../domain/event.ts';
 import type { NumberField, TextField } from '../domain/filter.ts';
-import { MonitorError, reasonOf, redactUrl } from '../errors.ts';
-
-export interface HistoryOptions {
-  /** Where celerycam serves, with the prefix that it has there: `http://127.0.0.1:5555`. */
-  readonly url: string | URL;
-  /** Sent as `Authorization: Bearer …`. */
-  readonly token?: string | undefined;
-  /** Sent with every question. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** @default the global one */
-  readonly fetch?: typeof fetch | undefined;
-}
+import { ApiClient, type ApiOptions, type AskOptions } from './api-client.ts';
 
 /** Epoch seconds, a date, or text: ISO 8601 or relative, `-15m`. */
 export type Moment = Seconds | Date | string;
@@ -59,44 +48,22 @@ export type RowOf<P extends ListPath> = Api[`GET ${P}`] extends { row: infer S e
   ? z.output<S>
   : never;
 
-export interface AskOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 type Rest<P extends Path, Named extends string> = Omit<Question<P>, Named>;
-
-/** What was refused, as the API told it; null for an error of another kind. */
-export function refusalIn(error: unknown): (ErrorAnswer & { readonly status: number }) | null {
-  return MonitorError.is(error, 'QUESTION_REFUSED') ? (error.cause as ErrorAnswer & { status: number }) : null;
-}
 
 /**
  * All methods throw MonitorError: QUESTION_REFUSED where the API refuses (`refusalIn` tells what), API_UNREACHABLE where it
  * does not answer, which may be tried again; and what `signal` throws when it aborts.
  */
 export class History {
-  readonly #base: string;
-  readonly #headers: Readonly<Record<string, string>>;
-  readonly #fetch: typeof fetch;
+  readonly #api: ApiClient;
 
-  constructor({ url, token, headers = {}, fetch = globalThis.fetch }: HistoryOptions) {
-    this.#base = String(url).replace(/\/+$/, '');
-    this.#headers = { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
-    // Browsers insist on being its owner.
-    this.#fetch = fetch.bind(globalThis);
+  constructor(options: ApiOptions) {
+    this.#api = new ApiClient(options);
   }
 
   /** Asks any path of the contract. */
-  async get<P extends Path>(path: P, question: Question<P>, { signal }: AskOptions = {}): Promise<AnswerOf<P>> {
-    const response = await this.#ask(this.#urlOf(path, question), signal);
-    const body = await response.json().catch((cause: unknown) => this.#unreachable(cause, signal));
-    if (response.ok || (path === '/readyz' && response.status === 503)) return body as AnswerOf<P>;
-    const told = body as Partial<ErrorAnswer>;
-    const message = typeof told.error === 'string' ? told.error : `it answered ${response.status}`;
-    if (response.status >= 500) throw new MonitorError('API_UNREACHABLE', message);
-    throw new MonitorError('QUESTION_REFUSED', message, {
-      cause: { ...told, error: message, status: response.status },
-    });
+  async get<P extends Path>(path: P, question: Question<P>, options: AskOptions = {}): Promise<AnswerOf<P>> {
+    return (await this.#api.ask(`GET ${path}`, question, options)) as AnswerOf<P>;
   }
 
   /** The pages of a list, each asked for when it is wanted. */
@@ -183,38 +150,4 @@ export class History {
   deadLetters(question: Question<'/api/dead-letters'> = {}, options?: AskOptions) {
     return this.get('/api/dead-letters', question, options);
   }
-
-  #urlOf(path: string, question: object): string {
-    const rest = new Map(Object.entries(question as Record<string, unknown>));
-    const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
-      const value = String(rest.get(name));
-      rest.delete(name);
-      return encodeURIComponent(value.toWellFormed());
-    });
-    const query = new URLSearchParams();
-    for (const [name, value] of rest) {
-      for (const each of Array.isArray(value) ? value : [value]) {
-        if (each !== undefined && each !== null) query.append(name, textOf(each));
-      }
-    }
-    return `${this.#base}${filled}${query.size > 0 ? `?${query}` : ''}`;
-  }
-
-  async #ask(url: string, signal: AbortSignal | undefined): Promise<Response> {
-    const headers = { ...this.#headers, accept: 'application/json' };
-    return this.#fetch(url, { headers, ...(signal && { signal }) }).catch((cause: unknown) =>
-      this.#unreachable(cause, signal),
-    );
-  }
-
-  #unreachable(cause: unknown, signal: AbortSignal | undefined): never {
-    signal?.throwIfAborted();
-    const { cause: deeper } = cause as { cause?: unknown };
-    const message = `celerycam at ${redactUrl(this.#base)} does not answer: ${reasonOf(deeper ?? cause)}`;
-    throw new MonitorError('API_UNREACHABLE', message, { cause });
-  }
-}
-
-function textOf(value: unknown): string {
-  return value instanceof Date ? value.toISOString() : String(value);
 }

@@ -15,18 +15,16 @@ export type {
   Subscribed,
 } from '../contract/feed.ts';
 export type { TaskRecord, WorkerRecord } from '../contract/records.ts';
+export { type ApiOptions, type AskOptions, refusalIn } from './api-client.ts';
 export { FeedState, keyOf } from './feed-state.ts';
 export {
   type AnswerOf,
-  type AskOptions,
   History,
-  type HistoryOptions,
   type ListPath,
   type Moment,
   type Path,
   type Question,
   type RowOf,
-  refusalIn,
   type TaskFilters,
 } from './history.ts';
 export {

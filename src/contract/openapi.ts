@@ -14,6 +14,7 @@ import {
   total,
   workerRow,
 } from './history.ts';
+import { newPeriodicTask, periodicRunRow, periodicTaskChange, periodicTaskRow, schedule } from './periodic.ts';
 import { toldOf } from './query.ts';
 import { json, runRecord, taskRecord, workerRecord } from './records.ts';
 import { api, eventRow, type Route, statsRow } from './routes.ts';
@@ -25,7 +26,7 @@ export type Schema = Readonly<Record<string, unknown>>;
 
 export interface Parameter {
   readonly name: string;
-  readonly in: 'path' | 'query';
+  readonly in: 'path' | 'query' | 'header';
   readonly required?: true;
   readonly description: string;
   readonly example?: readonly string[];
@@ -40,13 +41,12 @@ export interface Operation {
   readonly description?: string;
   readonly tags: readonly string[];
   readonly parameters: readonly Parameter[];
-  readonly responses: Readonly<
-    Record<
-      string,
-      { readonly description: string; readonly content: Readonly<Record<string, { readonly schema: Schema }>> }
-    >
-  >;
+  readonly requestBody?: { readonly required: true; readonly content: Content };
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Content }>>;
 }
+
+/** By media type. */
+type Content = Readonly<Record<string, { readonly schema: Schema }>>;
 
 export interface OpenApi {
   readonly openapi: '3.1.0';
@@ -69,6 +69,8 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
     StatsPoint: statsPoint,
     StatsRow: statsRow,
   },
+  ...{ Schedule: schedule, PeriodicTask: periodicTaskRow, PeriodicRun: periodicRunRow },
+  ...{ NewPeriodicTask: newPeriodicTask, PeriodicTaskChange: periodicTaskChange },
 };
 
 /** @param version of celerycam */
@@ -97,8 +99,11 @@ export function openApi(version: string): OpenApi {
         ...(route.description === undefined ? {} : { description: route.description }),
         tags: [route.tag],
         parameters: parametersOf(route),
+        ...(route.body && {
+          requestBody: { required: true, content: { 'application/json': { schema: nameOf(route.body, `${id}Body`) } } },
+        }),
         responses: {
-          200: {
+          [route.created ? 201 : 200]: {
             description: 'The answer.',
             content: {
               ...(route.stream
@@ -111,10 +116,21 @@ export function openApi(version: string): OpenApi {
             },
           },
           ...(route.query && { 400: failure('A parameter is unknown or cannot be read.') }),
+          ...(route.body && {
+            400: failure('A field is unknown, or cannot be so: `parameter` says which.'),
+            409: failure('There is another one of that name.'),
+            415: failure('The body is not said to be JSON.'),
+          }),
+          ...(route.guarded && {
+            412: failure('Somebody has changed it since it was read.'),
+            428: failure('The header If-Match is missing.'),
+          }),
           ...((route.params || (route.query && 'at' in route.query.shape)) && {
             404: failure('Nothing is recorded of it, or nothing so early.'),
           }),
-          ...(route.query && { 503: failure('The database does not answer at the moment.') }),
+          ...((route.query || route.body || route.params) && {
+            503: failure('The database does not answer at the moment.'),
+          }),
           ...(path === '/readyz' && {
             503: { description: 'It is not ready.', content: { 'application/json': { schema } } },
           }),
@@ -144,7 +160,7 @@ function operationOf(method: string, path: string): string {
   return words.map((word, n) => (n === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('');
 }
 
-function parametersOf({ params, query, filters }: Route): Parameter[] {
+function parametersOf({ params, query, filters, guarded }: Route): Parameter[] {
   const inPath = Object.keys(params?.shape ?? {}).map((name): Parameter => {
     const description = 'Percent-encoded: it may hold any character.';
     return { name, in: 'path', required: true, description, schema: { type: 'string' } };
@@ -157,7 +173,11 @@ function parametersOf({ params, query, filters }: Route): Parameter[] {
     const schema = { type: 'array', items: { type: 'string' } };
     return { name, in: 'query', description: means, example: [example], schema, style: 'form', explode: true };
   });
-  return [...inPath, ...ofFilter, ...inQuery];
+  const condition: Parameter = {
+    ...{ name: 'If-Match', in: 'header', required: true, schema: { type: 'string' } },
+    description: 'The `etag` of what was read, between quotes; `*`: whatever it is by now.',
+  };
+  return [...inPath, ...(guarded ? [condition] : []), ...ofFilter, ...inQuery];
 }
 
 /** The registered schemas, and those that they are made of. */

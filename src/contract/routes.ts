@@ -25,12 +25,21 @@ import {
   workerRow,
   workersPage,
 } from './history.ts';
+import {
+  dueTimes,
+  newPeriodicTask,
+  periodicRunRow,
+  periodicRunsPage,
+  periodicTaskChange,
+  periodicTaskRow,
+  periodicTasksPage,
+} from './periodic.ts';
 import { moment, oneOf, text, whole } from './query.ts';
 import { json, runRecord, taskRecord, workerRecord } from './records.ts';
 
 /** One route, named by its method and path. */
 export interface Route {
-  readonly tag: 'now' | 'tasks' | 'workers' | 'figures' | 'record';
+  readonly tag: 'now' | 'tasks' | 'workers' | 'periodic' | 'figures' | 'record';
   /** A few words. */
   readonly summary: string;
   readonly description?: string;
@@ -39,6 +48,12 @@ export interface Route {
   readonly query?: z.ZodObject;
   /** It takes `q` and every other parameter of `FILTER_PARAMS`. */
   readonly filters?: true;
+  /** What is sent with it, as JSON. */
+  readonly body?: z.ZodType;
+  /** Others may have changed what it changes: the header `If-Match` has to say which version is meant, by its `etag`. */
+  readonly guarded?: true;
+  /** A success is told as 201. */
+  readonly created?: true;
   readonly response: z.ZodType;
   /** What it lists, also as CSV and NDJSON. */
   readonly row?: z.ZodObject;
@@ -162,6 +177,7 @@ const page = {
   format,
 };
 const uuid = z.strictObject({ uuid: z.string() });
+const id = z.strictObject({ id: z.string() });
 const hostname = z.strictObject({ hostname: z.string() });
 const past = 'With `at` exactly as it was at the last snapshot at or before that time.';
 
@@ -237,6 +253,71 @@ export const api = {
     query: z.strictObject({ at, cluster, format }),
     response: treeAnswer,
     row: taskRow,
+  },
+  'GET /api/periodic-tasks': {
+    tag: 'periodic',
+    summary: 'Periodic tasks',
+    description: 'By name, each with when it is due next and what became of its latest run.',
+    query: z.strictObject({
+      search: text('Those only that have this in their name, or in that of their task.'),
+      enabled: oneOf('Those only that are enabled, or that are not.', ['true', 'false']),
+      ...page,
+    }),
+    response: periodicTasksPage,
+    row: periodicTaskRow,
+  },
+  'POST /api/periodic-tasks': {
+    tag: 'periodic',
+    summary: 'Make a periodic task',
+    description: 'What is left out is as for django-celery-beat. A name that is taken is refused with 409.',
+    body: newPeriodicTask,
+    created: true,
+    response: periodicTaskRow,
+  },
+  'GET /api/periodic-tasks/{id}': {
+    tag: 'periodic',
+    summary: 'One periodic task',
+    params: id,
+    response: periodicTaskRow,
+  },
+  'PATCH /api/periodic-tasks/{id}': {
+    tag: 'periodic',
+    summary: 'Change a periodic task',
+    description: 'What is left out stays as it is.',
+    params: id,
+    body: periodicTaskChange,
+    guarded: true,
+    response: periodicTaskRow,
+  },
+  'DELETE /api/periodic-tasks/{id}': {
+    tag: 'periodic',
+    summary: 'Delete a periodic task, and what is known of its runs',
+    description: 'Answers what it was.',
+    params: id,
+    guarded: true,
+    response: periodicTaskRow,
+  },
+  'GET /api/periodic-tasks/{id}/runs': {
+    tag: 'periodic',
+    summary: 'What became of each due time, newest first',
+    params: id,
+    query: z.strictObject({ ...page }),
+    response: periodicRunsPage,
+    row: periodicRunRow,
+  },
+  'GET /api/due-times': {
+    tag: 'periodic',
+    summary: 'When a schedule is due',
+    description: 'Of any schedule, whether a task has it or not.',
+    query: z.strictObject({
+      schedule: text('As a periodic task has it, as JSON.'),
+      count: whole('How many.', 1, 100, 10),
+      after: moment('Due times after this; now, where it is left out.'),
+      scheduled_at: moment('From when intervals count; as `after`, where it is left out.'),
+      start_time: moment('As of a periodic task, like `expires`.'),
+      expires: moment('Nothing is due from this on.'),
+    }),
+    response: dueTimes,
   },
   'GET /api/task-names': {
     tag: 'figures',

@@ -1,10 +1,10 @@
 /** A periodic task as its table has it: when it is due, and what is wrong with it where something is. */
+import type { ScheduleFault } from './crontab.ts';
 import type { Json, Seconds } from './event.ts';
 import { nextDue, type Schedule, scheduleFault } from './schedule.ts';
 
-/** A row of djcelery_periodictask, with the schedules that it refers to. */
-export interface PeriodicRow {
-  readonly id: number;
+/** What somebody has set of a periodic task. */
+export interface PeriodicDefinition {
   readonly name: string;
   readonly task: string;
   /** There should be one. Their values are whatever the tables hold. */
@@ -22,12 +22,17 @@ export interface PeriodicRow {
   readonly one_off: boolean;
   readonly start_time: Seconds | null;
   readonly enabled: boolean;
-  readonly last_run_at: Seconds | null;
-  readonly total_run_count: number;
-  readonly date_changed: Seconds;
   readonly description: string;
   /** Of the due times that were missed the latest so many are made up. */
   readonly catch_up: number;
+}
+
+/** A row of djcelery_periodictask, with the schedules that it refers to. */
+export interface PeriodicRow extends PeriodicDefinition {
+  readonly id: number;
+  readonly last_run_at: Seconds | null;
+  readonly total_run_count: number;
+  readonly date_changed: Seconds;
   /** Since when it has this schedule. */
   readonly scheduled_at: Seconds;
 }
@@ -53,34 +58,35 @@ const MAX_HEADERS = 32_768;
 const MAX_NAME_BYTES = 255;
 const YEAR_10000 = Date.UTC(10_000, 0, 1) / 1000;
 
-/**
- * Why it is never sent: the first thing that is wrong with it, naming the field and what was expected. Null where nothing is.
- */
-export function unfitReason(row: PeriodicRow): string | null {
-  const [schedule, ...others] = row.schedules;
-  const expected = 'expected exactly one of interval, crontab, solar, clocked';
-  if (!schedule) return `it has no schedule; ${expected}`;
-  if (others.length > 0) return `it has ${row.schedules.map(({ kind }) => kind).join(' and ')}; ${expected}`;
-  const fault = scheduleFault(schedule);
-  if (fault) return `${fault.field}: ${fault.message}`;
-  if (isTooOften(schedule)) return `every: ${schedule.every} ${schedule.period}; expected ${SHORTEST} seconds or more`;
-  return (
-    timeFault('start_time', row.start_time) ??
-    timeFault('expires', row.expires) ??
-    jsonFault('args', row.args, 'a JSON array', Array.isArray) ??
-    jsonFault('kwargs', row.kwargs, 'a JSON object', isObject) ??
-    jsonFault('headers', row.headers, 'a JSON object whose whole numbers are below 2^53', isHeaders) ??
-    (row.headers.length > MAX_HEADERS ? `headers: expected ${MAX_HEADERS} characters at most` : null) ??
-    (row.priority !== null && row.priority > 255 ? `priority: ${row.priority}; expected 0 to 255` : null) ??
-    (row.task === '' ? 'task: it is empty; expected the name of a task' : null) ??
-    nameFault('queue', row.queue) ??
-    nameFault('exchange', row.exchange) ??
-    nameFault('routing_key', row.routing_key)
-  );
+/** Why it is never sent, naming the field and what was expected. Null where nothing is wrong with it. */
+export function unfitReason(definition: PeriodicDefinition): string | null {
+  const [fault] = faultsOf(definition);
+  return fault ? `${fault.field}: ${fault.message}` : null;
+}
+
+/** Everything that is wrong with it, so that it cannot be sent; of a schedule the first thing. */
+export function faultsOf(definition: PeriodicDefinition): readonly ScheduleFault[] {
+  const { start_time, expires, args, kwargs, headers, priority, task, queue, exchange, routing_key } = definition;
+  const faults = [
+    faultOfSchedules(definition.schedules),
+    timeFault('start_time', start_time),
+    timeFault('expires', expires),
+    jsonFault('args', args, 'a JSON array', Array.isArray),
+    jsonFault('kwargs', kwargs, 'a JSON object', isObject),
+    jsonFault('headers', headers, 'a JSON object whose whole numbers are below 2^53', isHeaders),
+    headers.length > MAX_HEADERS ? fault('headers', `expected ${MAX_HEADERS} characters at most`) : null,
+    priority !== null && priority > 255 ? fault('priority', `${priority}; expected 0 to 255`) : null,
+    task === '' ? fault('task', 'it is empty; expected the name of a task') : null,
+    nameFault('queue', queue),
+    nameFault('exchange', exchange),
+    nameFault('routing_key', routing_key),
+  ];
+  return faults.filter((each) => each !== null);
 }
 
 /** When a task is due by its schedule and by what its row says of start and end. Of a row that is fit. */
-export function timingOf({ schedules, start_time, scheduled_at, expires }: PeriodicRow): Timing {
+export function timingOf(row: Pick<PeriodicRow, 'schedules' | 'start_time' | 'scheduled_at' | 'expires'>): Timing {
+  const { schedules, start_time, scheduled_at, expires } = row;
   const schedule = schedules[0] as Schedule;
   const start = start_time === null ? 0 : start_time - INSTANT;
   return {
@@ -106,23 +112,33 @@ export function duesAfter(timing: Timing, time: Seconds, count: number): Seconds
   return dues;
 }
 
+/** What is wrong with when it is due; null where nothing is. */
+export function faultOfSchedules(schedules: readonly Schedule[]): ScheduleFault | null {
+  const [schedule, ...others] = schedules;
+  const expected = 'expected exactly one of interval, crontab, solar, clocked';
+  if (!schedule) return fault('schedule', `there is none; ${expected}`);
+  if (others.length > 0) return fault('schedule', `${schedules.map(({ kind }) => kind).join(' and ')}; ${expected}`);
+  if (!isTooOften(schedule)) return scheduleFault(schedule);
+  return fault('every', `${schedule.every} ${schedule.period}; expected ${SHORTEST} seconds or more`);
+}
+
 function isTooOften(schedule: Schedule): schedule is Extract<Schedule, { kind: 'interval' }> {
   if (schedule.kind !== 'interval') return false;
   return (dueAfter({ schedule, after: 0, anchor: 0, end: null }, 0) ?? SHORTEST) < SHORTEST;
 }
 
-function timeFault(field: string, time: Seconds | null): string | null {
-  return time === null || (time >= 0 && time < YEAR_10000) ? null : `${field}: expected a time from 1970 to 9999`;
+function timeFault(field: string, time: Seconds | null): ScheduleFault | null {
+  return time === null || (time >= 0 && time < YEAR_10000) ? null : fault(field, 'expected a time from 1970 to 9999');
 }
 
-function jsonFault(field: string, text: string, expected: string, fits: (json: Json) => boolean): string | null {
+function jsonFault(field: string, text: string, expected: string, fits: (json: Json) => boolean): ScheduleFault | null {
   try {
     if (fits(JSON.parse(text) as Json)) return null;
   } catch {
     // Told below.
   }
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
-  return `${field}: ${JSON.stringify(shown)}; expected ${expected}`;
+  return fault(field, `${JSON.stringify(shown)}; expected ${expected}`);
 }
 
 function isObject(json: Json): json is { readonly [key: string]: Json } {
@@ -139,7 +155,11 @@ function isExact(json: Json): boolean {
   return typeof json !== 'object' || json === null || Object.values(json).every(isExact);
 }
 
-function nameFault(field: string, name: string | null): string | null {
+function nameFault(field: string, name: string | null): ScheduleFault | null {
   if (name === null || new TextEncoder().encode(name).length <= MAX_NAME_BYTES) return null;
-  return `${field}: expected ${MAX_NAME_BYTES} bytes at most`;
+  return fault(field, `expected ${MAX_NAME_BYTES} bytes at most`);
+}
+
+function fault(field: string, message: string): ScheduleFault {
+  return { field, message };
 }

@@ -50,6 +50,13 @@ export function firstShowing(zone: Zone, wall: Seconds): Seconds {
   }
 }
 
+/** What the wall shows, as ISO 8601 with the zone's offset: `2026-03-29T03:00:00.000+02:00`. */
+export function wallTime(zone: Zone, instant: Seconds): string {
+  const offset = zone.offsetAt(instant);
+  const ahead = new Date(Math.abs(offset) * 1000).toISOString().slice(11, 19).replace(/:00$/, '');
+  return `${new Date((instant + offset) * 1000).toISOString().slice(0, -1)}${offset < 0 ? '-' : '+'}${ahead}`;
+}
+
 function openZone(name: string): Zone | null {
   if (!/^[A-Za-z]/.test(name)) return null;
   let format: Intl.DateTimeFormat;

@@ -15,14 +15,18 @@ import { MonitorError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type ExportFormat, exportOf, MEDIA_TYPES } from './export.ts';
 import { createGate, type Gate } from './gate.ts';
+import { readSent, type Sent } from './sent.ts';
+import { shown } from './shown.ts';
 
 /** Rows of a page where nobody says how many, and at most. */
 const PAGE = 100;
 const LARGEST_PAGE = 1000;
 
-export interface Asked<Query = unknown, Params = unknown> {
+export interface Asked<Query = unknown, Params = unknown, Body = unknown> extends Sent {
   readonly params: Params;
   readonly query: Query;
+  /** What was sent with it; null where the route takes nothing. */
+  readonly body: Body;
   /** Rows to a page at most. */
   readonly limit: number;
   /** Which tasks are meant, where the route takes filters. */
@@ -34,12 +38,13 @@ export interface Asked<Query = unknown, Params = unknown> {
 type Output<Schema, None> = Schema extends z.ZodType ? z.output<Schema> : None;
 type QueryOf<R> = R extends { query: infer Schema } ? Output<Schema, object> : object;
 type ParamsOf<R> = R extends { params: infer Schema } ? Output<Schema, object> : object;
+type SentOf<R> = R extends { body: infer Schema } ? Output<Schema, null> : null;
 type BodyOf<R> = R extends { response: infer Schema } ? Output<Schema, never> : never;
 
 /** One for each route of the contract that is not mounted by itself. */
 export type Handlers = {
   readonly [Name in keyof Api as Api[Name] extends { own: string } ? never : Name]: (
-    asked: Asked<QueryOf<Api[Name]>, ParamsOf<Api[Name]>>,
+    asked: Asked<QueryOf<Api[Name]>, ParamsOf<Api[Name]>, SentOf<Api[Name]>>,
   ) => Answered<BodyOf<Api[Name]>>;
 };
 
@@ -54,6 +59,8 @@ interface Page {
   /** Of `stats`. */
   readonly series?: readonly (Row & { readonly points: readonly Row[] })[];
   readonly next?: string | null;
+  /** Of a thing that can be changed: which version this is. */
+  readonly etag?: string;
 }
 
 /** Binds the routes of the contract. */
@@ -62,11 +69,13 @@ export function mount(app: Hono, handlers: Handlers, clock: () => Seconds, log: 
   for (const [name, handle] of Object.entries(handlers)) {
     const route: Route = api[name as keyof Api];
     const handler = handle as Handler;
-    app.get(pathOf(name), async (context) => {
+    app.on(methodOf(name), pathOf(name), async (context) => {
       const question = readQuestion(route, context, clock());
       if ('error' in question) return context.json(question satisfies ErrorAnswer, 400);
+      const sent = await readSent(route, context.req);
+      if ('status' in sent) return context.json(sent.told, sent.status);
       const { spent, database } = createStopwatch(gate);
-      const asked: Asked = { ...question, database };
+      const asked: Asked = { ...question, ...sent, database };
       const answer = await handler(asked);
       if (spent() > 0) context.header('server-timing', `db;dur=${spent().toFixed(1)}`);
       if (!answer.ok) return refused(context, answer);
@@ -87,7 +96,12 @@ export function mount(app: Hono, handlers: Handlers, clock: () => Seconds, log: 
       const text = JSON.stringify(answer.value);
       // The past changes no more, but for what is found out about it later.
       if ((asked.query as { at?: Seconds }).at !== undefined) return unlessKnown(context, text, 'application/json');
-      return context.body(text, 200, { 'content-type': 'application/json' });
+      const { etag } = answer.value as Page;
+      if (etag !== undefined) {
+        context.header('etag', `"${etag}"`);
+        context.header('cache-control', 'no-store');
+      }
+      return context.body(text, route.created ? 201 : 200, { 'content-type': 'application/json' });
     });
   }
 }
@@ -97,6 +111,10 @@ function cutConnection({ env }: Context, reason: string): void {
   const { outgoing } = (env ?? {}) as Partial<HttpBindings>;
   if (!outgoing) throw new Error(reason);
   outgoing.destroy();
+}
+
+function methodOf(name: string): string {
+  return name.slice(0, name.indexOf(' '));
 }
 
 /** The path of a route's name as hono writes it: `GET /api/tasks/{uuid}` → `/api/tasks/:uuid`. */
@@ -119,7 +137,7 @@ export function unlessKnown(context: Context, text: string, type: string): Respo
   return context.body(text, 200, { 'content-type': type });
 }
 
-function refused(context: Context, { problem, message }: Refusal): Response {
+function refused(context: Context, { problem, message, field }: Refusal): Response {
   switch (problem) {
     case 'cursor':
     case 'limit':
@@ -131,6 +149,15 @@ function refused(context: Context, { problem, message }: Refusal): Response {
     case 'unrecorded':
     case 'unknown':
       return context.json({ error: message } satisfies ErrorAnswer, 404);
+    case 'field':
+      return context.json(
+        { error: message, ...(field !== undefined && { parameter: field }) } satisfies ErrorAnswer,
+        400,
+      );
+    case 'taken':
+      return context.json({ error: message, parameter: 'name' } satisfies ErrorAnswer, 409);
+    case 'changed':
+      return context.json({ error: message } satisfies ErrorAnswer, 412);
     case 'slow':
       return context.json({ error: message } satisfies ErrorAnswer, 503);
   }
@@ -141,7 +168,7 @@ export function publicReason(error: unknown): string | null {
   return error instanceof MonitorError && (error.retry || error.code === 'QUESTION_REFUSED') ? error.message : null;
 }
 
-interface Question extends Omit<Asked, 'database'> {
+interface Question extends Omit<Asked, 'database' | keyof Sent> {
   readonly format: 'json' | ExportFormat;
 }
 
@@ -200,11 +227,6 @@ function readQuery(
 function unknownParameter(name: string, known: readonly string[]): ErrorAnswer {
   const expected = known.length === 0 ? 'none' : `one of ${known.join(', ')}`;
   return { error: `there is no parameter ${shown(name)} here, expected ${expected}`, parameter: name, expected };
-}
-
-/** A value as an error may show it. */
-function shown(value: string): string {
-  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }
 
 /** What `Accept` prefers, where no parameter says it. */

@@ -27,26 +27,28 @@ The same for tools: <a href="openapi.json">openapi.json</a>.</p>
 `);
 }
 
-function operation(name: string, { operationId, summary, description, parameters, responses }: Operation): Html {
+function operation(name: string, told: Operation): Html {
+  const { operationId, summary, description, parameters, requestBody, responses } = told;
+  const body = requestBody?.content['application/json'];
   const rows = parameters.map(
     ({
       name: parameter,
       in: where,
-      description: told,
+      description: meaning,
       schema,
       example,
     }) => html`<tr><th scope="row"><code>${parameter}</code></th><td>${where}</td><td>${typeOf(schema)}</td>
-<td>${prose(told)}${example === undefined ? '' : html`, such as <code>${parameter}=${example.join()}</code>`}</td></tr>`,
+<td>${prose(meaning)}${example === undefined ? '' : html`, such as <code>${parameter}=${example.join()}</code>`}</td></tr>`,
   );
   const table = html`<table><thead><tr><th scope="col">parameter</th><th scope="col">in</th><th scope="col">type</th><th scope="col">meaning</th></tr></thead><tbody>${rows}</tbody></table>`;
   const answers = Object.entries(responses).map(
-    ([status, { description: told, content }]) =>
-      html`<li><strong>${status}</strong> ${told} ${Object.entries(content).map(
+    ([status, { description: meaning, content }]) =>
+      html`<li><strong>${status}</strong> ${prose(meaning)} ${Object.entries(content).map(
         ([type, { schema }]) => html`<span class="media"><code>${type}</code> ${typeOf(schema)}</span> `,
       )}</li>`,
   );
   return html`<article id="${operationId}"><h3><code>${name}</code></h3><p><strong>${summary}.</strong> ${prose(description ?? '')}</p>
-${rows.length > 0 ? table : ''}<ul class="answers">${answers}</ul></article>`;
+${rows.length > 0 ? table : ''}${body ? html`<p>Sent with it, as JSON: ${typeOf(body.schema)}.</p>` : ''}<ul class="answers">${answers}</ul></article>`;
 }
 
 /** What stands between backticks as code. */

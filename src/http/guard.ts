@@ -86,7 +86,7 @@ export function isPreflight({ method, headers }: IncomingMessage): boolean {
 /** What a preflight from a configured origin is told. */
 export const PREFLIGHT = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'access-control-allow-headers': 'authorization, content-type, if-none-match, last-event-id',
+  'access-control-allow-headers': 'authorization, content-type, if-match, if-none-match, last-event-id',
   'access-control-max-age': '600',
 } as const;
 

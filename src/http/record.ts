@@ -9,6 +9,7 @@ import type { Clusters } from '../domain/state.ts';
 import type { Listed } from '../journal/lists.ts';
 import type { Asked, Handlers } from './answers.ts';
 import { type Counts, sum } from './counts.ts';
+import type { PeriodicRoute } from './periodic.ts';
 import { isTooEarly, nothingYet, type Questions } from './questions.ts';
 
 export interface RecordSources {
@@ -25,7 +26,7 @@ const BUCKETS = { '1m': 60, '5m': 300, '1h': 3600, '1d': 86_400 } as const;
 const HOUR: Seconds = 3600;
 const DAY: Seconds = 86_400;
 
-type RecordRoute = Exclude<keyof Handlers, `GET /api/tasks${string}`>;
+type RecordRoute = Exclude<keyof Handlers, `GET /api/tasks${string}` | PeriodicRoute>;
 
 export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRoute> {
   const { questions, clock } = sources;

@@ -14,11 +14,12 @@ import { type Counts, sum } from './counts.ts';
 import { mountDocuments } from './documents.ts';
 import { metricsHandler } from './metrics.ts';
 import { mountPages } from './pages.ts';
+import { type PeriodicSources, periodicHandlers } from './periodic.ts';
 import { recordHandlers } from './record.ts';
 import { type TaskSources, taskHandlers } from './tasks.ts';
 
 /** What the routes answer from. */
-export interface ApiSources extends TaskSources {
+export interface ApiSources extends TaskSources, PeriodicSources {
   readonly version: string;
   readonly simulated: boolean;
   readonly activity: Activity;
@@ -36,7 +37,12 @@ export function createRoutes(sources: ApiSources): Hono {
   });
   mountPages(app);
   const clusterNow = (): ClusterAnswer => clusterAnswer(sources);
-  mount(app, { ...recordHandlers({ ...sources, clusterNow }), ...taskHandlers(sources) }, sources.clock, sources.log);
+  const handlers = {
+    ...recordHandlers({ ...sources, clusterNow }),
+    ...taskHandlers(sources),
+    ...periodicHandlers(sources),
+  };
+  mount(app, handlers, sources.clock, sources.log);
   mountDocuments(app, sources.version);
   app.get('/metrics', metricsHandler(sources.metrics));
   app.get('/healthz', (context) => context.json({ ok: true }));

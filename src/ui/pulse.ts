@@ -4,7 +4,8 @@
  * is something new to see.
  */
 import { computed, signal } from '@preact/signals';
-import { History, refusalIn } from '../client/history.ts';
+import { refusalIn } from '../client/api-client.ts';
+import { History } from '../client/history.ts';
 import type { LiveFeed } from '../client/live-feed.ts';
 import type { ClusterAnswer } from '../contract/api.ts';
 import { reasonOf } from '../errors.ts';

@@ -126,8 +126,8 @@ test('rows as they are read, and what is wrong with each', async () => {
   expect(await reasonOf({ solar_id: 1 })).toBe(null);
   expect(await reasonOf({ clocked_id: 1 })).toBe(null);
   const one = 'expected exactly one of interval, crontab, solar, clocked';
-  expect(await reasonOf({})).toBe(`it has no schedule; ${one}`);
-  expect(await reasonOf({ interval_id: 1, solar_id: 1 })).toBe(`it has interval and solar; ${one}`);
+  expect(await reasonOf({})).toBe(`schedule: there is none; ${one}`);
+  expect(await reasonOf({ interval_id: 1, solar_id: 1 })).toBe(`schedule: interval and solar; ${one}`);
   expect(await reasonOf({ interval_id: 2 })).toMatch('period: "weeks"; expected one of days, hours');
   expect(await reasonOf({ interval_id: 3 })).toBe('every: 0; expected a whole number of 1 or more');
   expect(await reasonOf({ interval_id: 4 })).toBe('every: 99999 microseconds; expected 0.1 seconds or more');

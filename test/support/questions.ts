@@ -2,6 +2,7 @@
 import { answer, refuse } from '../../src/answer.ts';
 import type { TaskRow } from '../../src/contract/history.ts';
 import type { Questions } from '../../src/http/questions.ts';
+import type { PeriodicTasks } from '../../src/store/periodic-tasks.ts';
 
 const as_of = { snapshot: 1, taken_at: 900, position: 7 };
 
@@ -28,6 +29,20 @@ export function createRecord(answers: Partial<Questions> = {}): Questions {
     ...answers,
   };
 }
+
+const noTask = async () => refuse('unknown', 'there is no such periodic task');
+const noPage = async () => answer({ items: [], next: null });
+
+/** No periodic tasks, and no more of them. */
+export const NO_PERIODIC_TASKS: PeriodicTasks = {
+  list: noPage,
+  one: noTask,
+  named: noTask,
+  create: async () => refuse('taken', 'there is one already'),
+  change: noTask,
+  remove: noTask,
+  runs: noPage,
+};
 
 /** A page of `tasks`: rows and where it goes on. */
 export function tasksAnswer(items: TaskRow[], next: string | null = null) {

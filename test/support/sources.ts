@@ -4,7 +4,7 @@ import { createClusters } from '../../src/domain/state.ts';
 import type { ApiSources } from '../../src/http/routes.ts';
 import { Activity } from '../../src/live/activity.ts';
 import { now } from '../../src/runtime.ts';
-import { createRecord } from './questions.ts';
+import { createRecord, NO_PERIODIC_TASKS } from './questions.ts';
 
 /** @param change instead of those */
 export function apiSources(change: Partial<ApiSources> = {}): ApiSources {
@@ -15,6 +15,7 @@ export function apiSources(change: Partial<ApiSources> = {}): ApiSources {
     activity: new Activity(createDiagnostics(), now),
     receivers: () => [],
     questions: createRecord(),
+    periodic: NO_PERIODIC_TASKS,
     recall: (state, uuid) => state.tasks.get(uuid),
     metrics: { render: () => '' },
     clock: now,

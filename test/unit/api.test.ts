@@ -5,7 +5,7 @@ import { createDiagnostics, type Diagnostics } from '../../src/diagnostics.ts';
 import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
 import { Activity } from '../../src/live/activity.ts';
-import { createRecord } from '../support/questions.ts';
+import { createRecord, NO_PERIODIC_TASKS } from '../support/questions.ts';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const receiver: ReceiverStatus = {
@@ -40,7 +40,8 @@ beforeEach(() => {
 const metrics = { render: () => 'up 1\n' };
 
 function ask(path: string, change: Partial<ApiSources> = {}): Promise<Response> {
-  const answers = { clusters, questions: createRecord(), recall: () => undefined, metrics, clock: () => now };
+  const record = { questions: createRecord(), periodic: NO_PERIODIC_TASKS, recall: () => undefined };
+  const answers = { clusters, ...record, metrics, clock: () => now };
   const sources = { version: '1', simulated: false, activity, log: silent, ...answers };
   return Promise.resolve(createRoutes({ ...sources, receivers: () => receivers, ...change }).request(path));
 }

@@ -80,10 +80,11 @@ function faults(document: { [key: string]: Json }): string[] {
   for (const [path, methods] of Object.entries(paths)) {
     if (!path.startsWith('/')) fault(path, 'does not begin with a slash');
     for (const [method, operation] of Object.entries(methods)) {
-      const { operationId, summary, parameters, responses } = operation as never as {
+      const { operationId, summary, parameters, requestBody, responses } = operation as never as {
         operationId: string;
         summary: string;
         parameters: { name: string; in: string; required?: boolean; description: string; schema: Json }[];
+        requestBody?: { content: Record<string, { schema: Json }> };
         responses: Record<string, { description: string; content: Record<string, { schema: Json }> }>;
       };
       const where = `${method} ${path}`;
@@ -99,7 +100,8 @@ function faults(document: { [key: string]: Json }): string[] {
         if (!parameter.description) fault(where, `${parameter.name} is not explained`);
         schema(`${where} ${parameter.name}`, parameter.schema);
       }
-      if (!responses['200']) fault(where, 'never succeeds');
+      if (!responses['200'] && !responses['201']) fault(where, 'never succeeds');
+      for (const { schema: shape } of Object.values(requestBody?.content ?? {})) schema(`${where} body`, shape);
       for (const [status, { description, content }] of Object.entries(responses)) {
         if (!description) fault(where, `${status} is not explained`);
         for (const [type, { schema: shape }] of Object.entries(content)) schema(`${where} ${status} ${type}`, shape);

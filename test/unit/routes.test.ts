@@ -13,7 +13,7 @@ import type { Questions } from '../../src/http/questions.ts';
 import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
 import { Activity } from '../../src/live/activity.ts';
 import type { TasksQuestion } from '../../src/store/history.ts';
-import { createRecord, taskRow, tasksAnswer } from '../support/questions.ts';
+import { createRecord, NO_PERIODIC_TASKS, taskRow, tasksAnswer } from '../support/questions.ts';
 
 const NOW = 1_795_521_600;
 const HOSTILE = [
@@ -39,6 +39,7 @@ function sources(answers: Partial<Questions> = {}, change: Partial<ApiSources> =
     ...{ version: '1', simulated: false, activity, receivers: () => [], log, clusters, clock: () => NOW },
     ...{
       questions: createRecord(answers),
+      periodic: NO_PERIODIC_TASKS,
       recall: (state, uuid) => state.tasks.get(uuid),
       metrics: { render: () => '' },
       ...change,

@@ -1,0 +1,55 @@
+/** What comes with a request that writes: its body as the contract has it, and which version of a thing it means. */
+import type { HonoRequest } from 'hono';
+import type { z } from 'zod';
+import type { ErrorAnswer } from '../contract/api.ts';
+import type { Route } from '../contract/routes.ts';
+import { shown } from './shown.ts';
+
+export interface Sent {
+  readonly body: unknown;
+  /** The thing is still the one that is meant, which now has this `etag`. */
+  readonly isMeant: (etag: string) => boolean;
+}
+
+export interface NotSent {
+  readonly status: 400 | 415 | 428;
+  readonly told: ErrorAnswer;
+}
+
+/** Its length was looked at before: see `guard.ts`. */
+export async function readSent(route: Route, request: HonoRequest): Promise<Sent | NotSent> {
+  const tags = request.header('if-match');
+  if (route.guarded && tags === undefined) {
+    const error =
+      'the header If-Match is missing; expected the etag of what was read, so that no change of others is lost';
+    return { status: 428, told: { error, parameter: 'If-Match' } };
+  }
+  const meant = tags?.split(',').map((tag) => tag.trim().replace(/^(?:W\/)?"(.*)"$/, '$1')) ?? [];
+  const isMeant = (etag: string): boolean => meant.includes('*') || meant.includes(etag);
+  if (!route.body) return { body: null, isMeant };
+  // A page of another site may send a form, but no JSON without asking first.
+  if (!/^application\/json *(;|$)/i.test(request.header('content-type') ?? '')) {
+    return { status: 415, told: { error: 'the body is not said to be JSON; expected Content-Type: application/json' } };
+  }
+  let given: unknown;
+  try {
+    given = JSON.parse(await request.text());
+  } catch (error) {
+    return { status: 400, told: { error: `the body is no JSON: ${(error as Error).message}` } };
+  }
+  const read = route.body.safeParse(given);
+  return read.success ? { body: read.data, isMeant } : { status: 400, told: faultIn(read.error) };
+}
+
+/** The first thing that is wrong with what was sent. @param where in the request it was */
+export function faultIn({ issues }: z.ZodError, where: readonly string[] = []): ErrorAnswer {
+  const [issue] = issues;
+  const path = [...where, ...(issue?.path ?? [])];
+  if (issue?.code === 'unrecognized_keys') {
+    const parameter = [...path, issue.keys[0]].join('.');
+    return { error: `there is no field ${shown(parameter)} here`, parameter };
+  }
+  const parameter = path.join('.');
+  const expected = issue?.message ?? 'something else';
+  return { error: `${parameter || 'the body'}: expected ${expected}`, parameter, expected };
+}
