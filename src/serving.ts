@@ -1,5 +1,6 @@
 /** Out: all that answers questions, put together: the API over record and state, metrics, the live feed. */
 import type { Knex } from 'knex';
+import { answer } from './answer.ts';
 import type { Inbox } from './broker/inbox.ts';
 import type { QueueLength } from './broker/queue-watch.ts';
 import type { ReceiverStatus } from './broker/receiver.ts';
@@ -12,13 +13,14 @@ import { listen, type Server } from './http/server.ts';
 import type { TaskSources } from './http/tasks.ts';
 import type { Journal } from './journal/journal.ts';
 import { deadLettersPage, gapsBetween, gapsPage } from './journal/lists.ts';
-import { eventsOf } from './journal/questions.ts';
+import { eventsOf, touchedBetween } from './journal/questions.ts';
 import { Activity } from './live/activity.ts';
 import type { Hub } from './live/hub.ts';
 import type { Logger } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { watchQueues } from './receivers.ts';
 import { type Loop, now } from './runtime.ts';
+import { differenceBetween } from './store/difference.ts';
 import { createHistory } from './store/history.ts';
 import { createPeriodicTasks } from './store/periodic-tasks.ts';
 import type { Tokens } from './store/tokens.ts';
@@ -64,6 +66,11 @@ function createQuestions(db: Knex): Questions {
   const between: Questions['gapsBetween'] = (from, to) => gapsBetween(db, from, to);
   return {
     ...createHistory(db, between),
+    difference: async (question) => {
+      const { from, to } = question;
+      const found = await differenceBetween(db, question, (range) => touchedBetween(db, range));
+      return found.ok ? answer({ ...found.value, gaps: await between(from, to) }) : found;
+    },
     gaps: (question) => gapsPage(db, question),
     gapsBetween: between,
     deadLetters: (question) => deadLettersPage(db, question),

@@ -111,6 +111,19 @@ export class History {
     return this.get('/api/workers/{hostname}', { ...question, hostname }, options);
   }
 
+  workerChanges(
+    hostname: string,
+    question: Rest<'/api/workers/{hostname}/changes', 'hostname'> = {},
+    options?: AskOptions,
+  ) {
+    return this.get('/api/workers/{hostname}/changes', { ...question, hostname }, options);
+  }
+
+  /** What differs between two moments. */
+  difference(question: Question<'/api/difference'> = {}, options?: AskOptions) {
+    return this.get('/api/difference', question, options);
+  }
+
   tasks(question: Question<'/api/tasks'> = {}, options?: AskOptions) {
     return this.get('/api/tasks', question, options);
   }

@@ -119,6 +119,15 @@ export const workerRow = z.strictObject({
   loadavg: z.array(z.number()).nullable(),
 });
 
+/** How a worker was from some snapshot on. */
+export const workerChange = z.strictObject({
+  ...workerRow.omit({ freq: true, last_heartbeat: true, loadavg: true }).shape,
+  /** That snapshot, … */
+  since: count,
+  /** … and when it was taken; null where it is kept no longer. */
+  since_at: seconds,
+});
+
 export const workersPage = z.strictObject({
   items: z.array(workerRow),
   next,
@@ -227,6 +236,7 @@ export type TasksPage = z.output<typeof tasksPage>;
 export type TaskVersion = z.output<typeof taskVersion>;
 export type TaskTree = z.output<typeof taskTree>;
 export type WorkerRow = z.output<typeof workerRow>;
+export type WorkerChange = z.output<typeof workerChange>;
 export type WorkersPage = z.output<typeof workersPage>;
 export type SnapshotRow = z.output<typeof snapshotRow>;
 export type SnapshotsPage = z.output<typeof snapshotsPage>;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { clusterAnswer, readyAnswer, ticketAnswer } from './api.ts';
+import { difference } from './difference.ts';
 import { feedMessage } from './feed.ts';
 import {
   asOf,
@@ -22,6 +23,7 @@ import {
   taskRow,
   tasksPage,
   taskVersion,
+  workerChange,
   workerRow,
   workersPage,
 } from './history.ts';
@@ -205,6 +207,17 @@ export const api = {
     query: z.strictObject({ at, cluster }),
     response: workerAnswer,
   },
+  'GET /api/workers/{hostname}/changes': {
+    tag: 'workers',
+    summary: 'How a worker came and went',
+    description:
+      'Whenever its status, its process or its software was another one than before, newest first, at most 1,000; of the last ' +
+      'day, where no times are given. What held at the beginning is the last of them.',
+    params: hostname,
+    query: z.strictObject({ from, to, cluster, format }),
+    response: z.strictObject({ items: z.array(workerChange), cut: z.boolean() }),
+    row: workerChange,
+  },
   'GET /api/tasks': {
     tag: 'tasks',
     summary: 'Tasks',
@@ -343,6 +356,19 @@ export const api = {
     }),
     response: stats,
     row: statsRow,
+  },
+  'GET /api/difference': {
+    tag: 'record',
+    summary: 'What differs between two moments',
+    description:
+      'Tasks in another state, workers of another status or process, as the last snapshots at or before the two moments have ' +
+      'them. Of the last five minutes, where no times are given. Tasks are compared where at most 200,000 events lie in between.',
+    query: z.strictObject({
+      from: moment('The earlier moment.'),
+      to: moment('The later moment.'),
+      cluster,
+    }),
+    response: difference,
   },
   'GET /api/snapshots': {
     tag: 'record',

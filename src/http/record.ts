@@ -22,7 +22,8 @@ export interface RecordSources {
 
 const BUCKETS = { '1m': 60, '5m': 300, '1h': 3600, '1d': 86_400 } as const;
 
-/** What `stats` and `task-names` tell of where no times are given. */
+/** What is told of where no times are given. */
+const FIVE_MINUTES: Seconds = 300;
 const HOUR: Seconds = 3600;
 const DAY: Seconds = 86_400;
 
@@ -48,6 +49,12 @@ export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRou
       if (!found.ok) return found;
       return answer({ ...found.value, gaps: await database(() => questions.gapsBetween(at ?? now, at ?? now)) });
     },
+    'GET /api/workers/{hostname}/changes': ({ params, query, database }) => {
+      const which = { id: params.hostname, cluster: query.cluster ?? null };
+      return database(() => questions.workerChanges({ ...which, ...spanOf(query, DAY, clock()) }));
+    },
+    'GET /api/difference': ({ query, database }) =>
+      database(() => questions.difference({ ...spanOf(query, FIVE_MINUTES, clock()), cluster: query.cluster ?? null })),
     'GET /api/task-names': ({ query, database }) =>
       database(() => questions.taskNames({ ...spanOf(query, DAY, clock()), cluster: query.cluster ?? null })),
     'GET /api/stats': ({ query, database }) => {

@@ -1,6 +1,6 @@
 /** What can be asked of the journal about one task. */
 import type { Knex } from 'knex';
-import type { JournalEntry, Seconds } from '../domain/event.ts';
+import type { JournalEntry, Position, Seconds } from '../domain/event.ts';
 import type { Gap } from '../domain/gap.ts';
 import { databaseError } from '../postgres.ts';
 import { storableText } from '../postgres-text.ts';
@@ -25,6 +25,32 @@ export async function eventsOf(
       ...{ position: Number(position), cluster, local_received },
       event: JSON.parse(body) as JournalEntry['event'],
     }));
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/** A task that something was heard of. */
+export interface Touched {
+  readonly cluster: string;
+  readonly uuid: string;
+}
+
+/**
+ * The tasks of which something was recorded beyond `after` and up to `upTo`, each once; null where not all events of that
+ * range are kept any more. @param cluster null: of all @throws MonitorError
+ */
+export async function touchedBetween(
+  db: Knex,
+  { after, upTo, cluster }: { readonly after: Position; readonly upTo: Position; readonly cluster: string | null },
+): Promise<readonly Touched[] | null> {
+  try {
+    const range = (): Knex.QueryBuilder => db('events').where('position', '>', after).where('position', '<=', upTo);
+    // Positions have no holes: fewer rows than positions means that retention took some.
+    const [kept] = await range().count({ count: '*' });
+    if (Number(kept?.count) < upTo - after) return null;
+    const tasks = range().distinct('cluster', 'uuid').whereNotNull('uuid');
+    return await (cluster === null ? tasks : tasks.where('cluster', storableText(cluster)));
   } catch (error) {
     throw databaseError(error);
   }

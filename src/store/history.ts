@@ -13,6 +13,7 @@ import type {
   TasksPage,
   TaskTree,
   TaskVersion,
+  WorkerChange,
   WorkerRow,
   WorkersPage,
 } from '../contract/history.ts';
@@ -25,7 +26,7 @@ import { oneTask, taskAt, taskTree, taskVersions } from './one-task.ts';
 import { snapshotsPage } from './snapshot-list.ts';
 import { statsOf, taskNamesOf } from './stats.ts';
 import { tasksPage } from './task-list.ts';
-import { oneWorker, workersPage } from './worker-list.ts';
+import { oneWorker, workerChanges, workersPage } from './worker-list.ts';
 
 /** Part of a list. */
 export interface PageQuestion {
@@ -54,6 +55,12 @@ export interface Which {
   readonly id: string;
   /** Null: of whichever cluster has it, the one heard of last where several do. */
   readonly cluster: string | null;
+}
+
+/** Which worker, and between which moments. */
+export interface ChangesQuestion extends Which {
+  readonly from: Seconds;
+  readonly to: Seconds;
 }
 
 export interface StatsQuestion {
@@ -88,6 +95,8 @@ export interface History {
   /** By cluster and hostname. */
   workers(question: WorkersQuestion): Promise<Answer<WorkersPage>>;
   worker(which: Which, at: Seconds | null): Promise<Answer<{ readonly worker: WorkerRow; readonly as_of: AsOf }>>;
+  /** Whenever its status, process or software was another one, newest first; the last is what held at the beginning. */
+  workerChanges(question: ChangesQuestion): Promise<Answer<{ readonly items: WorkerChange[]; readonly cut: boolean }>>;
   /** From what is kept of figures; the busiest first, at most 1,000. */
   taskNames(question: Pick<StatsQuestion, 'from' | 'to' | 'cluster'>): Promise<Answer<TaskNames>>;
   stats(question: StatsQuestion): Promise<Answer<Stats>>;
@@ -136,6 +145,7 @@ export function createHistory(db: Knex, findGaps: FindGaps): History {
         page(question.limit, (client) => workersPage(client, question)),
       ),
     worker: (which, at) => ask(db, (client) => oneWorker(client, which, at)),
+    workerChanges: (question) => ask(db, (client) => workerChanges(client, question)),
     taskNames: (question) => ask(db, (client) => taskNamesOf(client, question)),
     async stats(question) {
       const found = await ask(db, (client) => statsOf(client, question, now()));

@@ -1,12 +1,12 @@
 /** Workers, as they are and as they were. */
 import type pg from 'pg';
 import { type Answer, answer, refuse } from '../answer.ts';
-import type { AsOf, WorkerRow, WorkersPage } from '../contract/history.ts';
+import type { AsOf, WorkerChange, WorkerRow, WorkersPage } from '../contract/history.ts';
 import { fromCursor, toCursor } from '../cursor.ts';
 import type { Seconds } from '../domain/event.ts';
 import { storableKey, storableText } from '../postgres-text.ts';
 import { momentOf, rows, snapshotOf } from './ask.ts';
-import type { Which, WorkersQuestion } from './history.ts';
+import type { ChangesQuestion, Which, WorkersQuestion } from './history.ts';
 import type { Parameters } from './parameters.ts';
 
 const VERSION = 'cluster, hostname, status, reason, pid, freq, active, processed, sw_ident, sw_ver, sw_sys';
@@ -14,7 +14,7 @@ const VERSION = 'cluster, hostname, status, reason, pid, freq, active, processed
 const PRESENT = `select ${VERSION}, extract(epoch from last_heartbeat)::float8 as last_heartbeat, loadavg from worker_states`;
 
 /** The version of each worker that held at a snapshot: of those that the history knows, which are looked up one by one, … */
-function past(snapshot: number): string {
+export function workersAt(snapshot: number): string {
   return `with recursive known (cluster, hostname) as (
       (select cluster, hostname from worker_history order by cluster, hostname limit 1)
       union all
@@ -46,7 +46,7 @@ export async function workersPage(
   if (asOf === null)
     return refuse('cursor', 'the snapshot that this list was begun with is kept no longer; begin anew');
   if ('problem' in asOf) return asOf;
-  const from = `(${at === null ? PRESENT : past(asOf.snapshot)}) as workers`;
+  const from = `(${at === null ? PRESENT : workersAt(asOf.snapshot)}) as workers`;
   const ofCluster = (p: Parameters): string =>
     cluster === null ? 'true' : `cluster = ${p.add(storableText(cluster), 'text')}`;
   const found = await rows<WorkerRow>(client, (p) => {
@@ -75,7 +75,7 @@ export async function oneWorker(
   if ('problem' in asOf) return asOf;
   const [worker] = await rows<WorkerRow>(
     client,
-    (p) => `select * from (${at === null ? PRESENT : past(asOf.snapshot)}) as workers
+    (p) => `select * from (${at === null ? PRESENT : workersAt(asOf.snapshot)}) as workers
       where hostname = ${p.add(storableKey(id), 'text')}
         ${cluster === null ? '' : `and cluster = ${p.add(storableText(cluster), 'text')}`}
       order by last_heartbeat desc nulls last, cluster limit 1`,
@@ -83,4 +83,44 @@ export async function oneWorker(
   return worker
     ? answer({ worker, as_of: asOf })
     : refuse('unknown', `no worker ${JSON.stringify(id)} is recorded${at === null ? '' : ' of then'}`);
+}
+
+/** What makes another version of a worker a change: its counters and heartbeats alone do not. */
+const KIND = ['status', 'reason', 'pid', 'sw_ident', 'sw_ver', 'sw_sys'];
+
+/** Changes of a worker that are told. */
+const MOST_CHANGES = 1000;
+
+/** Each cluster of the history is found by one look into its index. */
+const CLUSTERS = `with recursive known (cluster) as (
+    (select cluster from worker_history order by cluster limit 1)
+    union all
+    select (select h.cluster from worker_history h where h.cluster > known.cluster order by h.cluster limit 1)
+      from known where known.cluster is not null
+  ), clusters as (select cluster from known where cluster is not null union select cluster from worker_states)`;
+
+/** Whenever a worker was another than before, newest first; the last is what held at the beginning. */
+export async function workerChanges(
+  client: pg.Client,
+  { id, cluster, from, to }: ChangesQuestion,
+): Promise<Answer<{ readonly items: WorkerChange[]; readonly cut: boolean }>> {
+  const later = await momentOf(client, to);
+  if ('problem' in later) return answer({ items: [], cut: false });
+  const earlier = await momentOf(client, from);
+  const first = 'problem' in earlier ? 0 : earlier.snapshot;
+  const found = await rows<WorkerChange>(
+    client,
+    (p) => `${CLUSTERS}, held as (
+        select ${VERSION}, since, (${KIND.join()}) is distinct from (${KIND.map((column) => `lag(${column}) over one`).join()}) as is_change
+        from clusters join lateral (select * from worker_versions v where v.cluster = clusters.cluster
+          and v.hostname = ${p.add(storableKey(id), 'text')} and v.since <= ${later.snapshot}
+          and (v.until > ${first} or v.until is null)) as versions using (cluster)
+        ${cluster === null ? '' : `where cluster = ${p.add(storableText(cluster), 'text')}`}
+        window one as (partition by cluster order by since))
+      select cluster, hostname, status, reason, pid, active, processed, sw_ident, sw_ver, sw_sys, since,
+        extract(epoch from s.taken_at)::float8 as since_at
+      from held left join snapshots s on s.id = since where is_change
+      order by since desc, cluster limit ${MOST_CHANGES + 1}`,
+  );
+  return answer({ items: found.slice(0, MOST_CHANGES), cut: found.length > MOST_CHANGES });
 }

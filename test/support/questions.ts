@@ -19,6 +19,9 @@ export function createRecord(answers: Partial<Questions> = {}): Questions {
     tree: unknown,
     workers: async () => answer(nobody),
     worker: unknown,
+    workerChanges: async () => answer({ items: [], cut: false }),
+    difference: async () =>
+      answer({ from: as_of, to: as_of, events: 0, tasks: [], uncompared: null, workers: [], gaps: [] }),
     taskNames: async ({ from, to }) => answer({ from, to, items: [] }),
     stats: async ({ from, to, bucket }) => answer({ from, to, bucket, series: [], cut: false, gaps: [] }),
     snapshots: list,
