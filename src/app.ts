@@ -87,7 +87,7 @@ export async function run(
   // Out: who looks at the state.
   const statuses = (): readonly ReceiverStatus[] => receivers.map(({ status }) => status);
   const seen = { journal, camera, inbox, hub, clusters, simulated, receivers: statuses, tokens, diagnostics, log };
-  const { server, loops } = await serve(config, { db: database.knex, ...seen });
+  const { server, loops } = await serve(config, { database, ...seen });
   stack.use(server);
   log.info({ url: server.url, position: clusters.position, simulated }, 'serving');
 

@@ -1,5 +1,4 @@
 /** Out: all that answers questions, put together: the API over record and state, metrics, the live feed. */
-import type { Knex } from 'knex';
 import { answer } from './answer.ts';
 import type { Inbox } from './broker/inbox.ts';
 import type { QueueLength } from './broker/queue-watch.ts';
@@ -20,14 +19,16 @@ import type { Logger } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { watchQueues } from './receivers.ts';
 import { type Loop, now } from './runtime.ts';
+import type { Database } from './store/database.ts';
 import { differenceBetween } from './store/difference.ts';
 import { createHistory } from './store/history.ts';
+import { lookAt } from './store/look.ts';
 import { createPeriodicTasks } from './store/periodic-tasks.ts';
 import type { Tokens } from './store/tokens.ts';
 import { VERSION } from './version.ts';
 
 export interface ServingParts {
-  readonly db: Knex;
+  readonly database: Database;
   readonly journal: Journal;
   readonly camera: Camera;
   readonly inbox: Inbox;
@@ -48,7 +49,7 @@ export interface Serving {
 
 /** Serves what `parts` hold. @throws MonitorError LISTEN_FAILED, DATABASE_UNREACHABLE */
 export async function serve(config: Config, parts: ServingParts): Promise<Serving> {
-  const { db, journal, camera, hub, inbox, clusters, simulated, receivers, tokens, diagnostics, log } = parts;
+  const { database, journal, camera, hub, inbox, clusters, simulated, receivers, tokens, diagnostics, log } = parts;
   const activity = new Activity(diagnostics, now);
   const about = { version: VERSION, simulated, clusters, activity, receivers, clock: now };
   const watches = watchQueues(config, simulated, clusters, () => metrics.wanted);
@@ -56,13 +57,18 @@ export async function serve(config: Config, parts: ServingParts): Promise<Servin
   const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
   await metrics.countGaps();
   const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
-  const periodic = createPeriodicTasks(db, now);
-  const sources = { ...about, questions: createQuestions(db), periodic, recall, metrics, tokens, log };
+  const sources = {
+    ...{ ...about, recall, metrics, tokens, log },
+    questions: createQuestions(database),
+    periodic: createPeriodicTasks(database.knex, now),
+    feedClients: () => hub.clients,
+  };
   return { server: await listen(sources, hub, config.http), loops: watches.map(({ run }) => run) };
 }
 
 /** Everything that can be asked of the record, of journal and snapshots, in one. */
-function createQuestions(db: Knex): Questions {
+function createQuestions(database: Database): Questions {
+  const db = database.knex;
   const between: Questions['gapsBetween'] = (from, to) => gapsBetween(db, from, to);
   return {
     ...createHistory(db, between),
@@ -73,6 +79,7 @@ function createQuestions(db: Knex): Questions {
     },
     gaps: (question) => gapsPage(db, question),
     gapsBetween: between,
+    database: () => lookAt(database),
     deadLetters: (question) => deadLettersPage(db, question),
     eventsOf: (cluster, uuid, limit) => eventsOf(db, cluster, uuid, limit),
   };

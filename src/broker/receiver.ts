@@ -37,6 +37,8 @@ export interface ReceiverStatus {
   readonly connected: boolean;
   /** The broker that it consumes from, or tries next; no password in it. */
   readonly url: string;
+  /** RabbitMQ's; null while it is not connected. */
+  readonly version: string | null;
   /** Null while it has none. */
   readonly queue: string | null;
   readonly mode: 'guest' | 'durable';
@@ -95,6 +97,7 @@ export class Receiver implements AsyncDisposable {
       simulated: false,
       connected: false,
       url: redactUrl(options.urls[0] ?? ''),
+      version: null,
       queue: null,
       mode: this.#guest ? 'guest' : 'durable',
       since: now(),
@@ -138,7 +141,7 @@ export class Receiver implements AsyncDisposable {
     const session = this.#session;
     if (session === null) return;
     this.#session = null;
-    this.#status = { ...this.#status, connected: false, queue: null, since: now() };
+    this.#status = { ...this.#status, connected: false, version: null, queue: null, since: now() };
     await session[Symbol.asyncDispose]();
   }
 
@@ -150,7 +153,7 @@ export class Receiver implements AsyncDisposable {
       signal.addEventListener('abort', () => resolve(null), { signal: end.signal });
       if (signal.aborted) resolve(null);
     });
-    this.#connected(url, session.queue, existed);
+    this.#connected(url, session, existed);
     const company = this.#keepCompany(url, session.queue, AbortSignal.any([signal, end.signal]));
     const clock = this.#guest ? this.#misses.watch(() => this.#parts.inbox.hasRoom) : undefined;
     const reason = await Promise.race([session.lost, aborted]);
@@ -217,10 +220,11 @@ export class Receiver implements AsyncDisposable {
     return exists;
   }
 
-  #connected(url: string, queue: string, exists: boolean | null): void {
+  #connected(url: string, { version, queue }: Session, exists: boolean | null): void {
     const since = now();
     const existed = this.#status.existed ?? exists;
-    this.#status = { ...this.#status, connected: true, url: redactUrl(url), queue, since, error: null, existed };
+    const joined = { connected: true, url: redactUrl(url), version, queue, since, error: null };
+    this.#status = { ...this.#status, ...joined, existed };
     this.#misses.consuming(since);
   }
 
@@ -229,7 +233,7 @@ export class Receiver implements AsyncDisposable {
     const { connected, since } = this.#status;
     if (connected) {
       this.#misses.lost(Math.max(since, this.#lastDelivery ?? since));
-      this.#status = { ...this.#status, connected: false, queue: null, since: now() };
+      this.#status = { ...this.#status, connected: false, version: null, queue: null, since: now() };
     }
     this.#status = { ...this.#status, error: reason };
     this.#parts.diagnostics.emit('receiver:lost', { cluster: this.#options.cluster, reason, retryIn });

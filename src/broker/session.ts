@@ -45,6 +45,11 @@ export class Session implements AsyncDisposable {
     this.lost = lost.then((reason) => (connection.open ? reason : connection.lost));
   }
 
+  /** Of the broker. */
+  get version(): string {
+    return this.#connection.version;
+  }
+
   /** Takes no more messages; those that came can still be acknowledged. */
   async stop(): Promise<void> {
     await Promise.race([this.#channel.cancel(this.#consumerTag).catch(() => {}), this.lost]);

@@ -38,6 +38,7 @@ export class SimulatedReceiver implements AsyncDisposable {
       simulated: true,
       connected: this.#connected,
       url: 'simulated',
+      version: null,
       queue: null,
       mode: 'guest',
       since: this.#since,

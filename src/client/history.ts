@@ -103,6 +103,11 @@ export class History {
     return this.get('/api/cluster', question, options);
   }
 
+  /** What is not as it should be. */
+  findings(question: Question<'/api/findings'> = {}, options?: AskOptions) {
+    return this.get('/api/findings', question, options);
+  }
+
   workers(question: Question<'/api/workers'> = {}, options?: AskOptions) {
     return this.get('/api/workers', question, options);
   }

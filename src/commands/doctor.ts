@@ -7,8 +7,6 @@ import { Receiver } from '../broker/receiver.ts';
 import type { BrokerConfig, Config } from '../config.ts';
 import { createDiagnostics } from '../diagnostics.ts';
 import type { Json, ReceivedEvent, Seconds } from '../domain/event.ts';
-import { reasonOf, redactUrl } from '../errors.ts';
-import { sleep } from '../runtime.ts';
 import {
   examineBroker,
   examineDatabase,
@@ -16,7 +14,9 @@ import {
   type SeenBroker,
   type SeenDatabase,
   type SeenWorker,
-} from './findings.ts';
+} from '../domain/findings.ts';
+import { reasonOf, redactUrl } from '../errors.ts';
+import { sleep } from '../runtime.ts';
 
 /** Workers send a heartbeat every two seconds: this is time for two of them. */
 const LISTEN: Seconds = 5;

@@ -11,6 +11,8 @@ export const receiverRecord = z.strictObject({
   connected: z.boolean(),
   /** Without the password. */
   url: z.string(),
+  /** RabbitMQ's; null while it is not connected. */
+  version: z.string().nullable(),
   queue: z.string().nullable(),
   mode: z.enum(['guest', 'durable']),
   /** Since when it has been connected, or not connected. */
@@ -72,6 +74,8 @@ export const clusterAnswer = z.strictObject({
   capture: captureRecord,
   clusters: z.array(clusterStatus),
   receivers: z.array(receiverRecord),
+  /** Clients of the live feed that are connected. */
+  feed_clients: z.number().int(),
   /** Counted since the start of this process. */
   since_start: z.strictObject({
     events: z.number().int(),
@@ -91,6 +95,25 @@ export const clusterAnswer = z.strictObject({
       seconds: z.number(),
     })
     .nullable(),
+});
+
+/** What is not as it should be, as far as the recorder itself can tell. */
+export const findingsAnswer = z.strictObject({
+  parts: z.array(
+    z.strictObject({
+      /** What was looked at. */
+      title: z.string(),
+      findings: z.array(
+        z.strictObject({
+          /** `problem`: celerycam cannot do its work. `note`: it can, but shows less than it might. */
+          level: z.enum(['ok', 'note', 'problem']),
+          text: z.string(),
+          /** What to type or to set. */
+          remedy: z.array(z.string()),
+        }),
+      ),
+    }),
+  ),
 });
 
 export const readyAnswer = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
@@ -117,5 +140,6 @@ export const ticketAnswer = z.strictObject({
 export type CaptureRecord = z.output<typeof captureRecord>;
 export type ReceiverRecord = z.output<typeof receiverRecord>;
 export type ClusterAnswer = z.output<typeof clusterAnswer>;
+export type FindingsAnswer = z.output<typeof findingsAnswer>;
 export type ReadyAnswer = z.output<typeof readyAnswer>;
 export type ErrorAnswer = z.output<typeof errorAnswer>;

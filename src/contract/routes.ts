@@ -3,7 +3,7 @@
  * or uuid in a path is percent-encoded. What is wrong with a question is told as `errorAnswer`.
  */
 import { z } from 'zod';
-import { clusterAnswer, readyAnswer, ticketAnswer } from './api.ts';
+import { clusterAnswer, findingsAnswer, readyAnswer, ticketAnswer } from './api.ts';
 import { difference } from './difference.ts';
 import { feedMessage } from './feed.ts';
 import {
@@ -190,6 +190,13 @@ export const api = {
     description: `Journal position, lag, workers by status, tasks by state, receivers. ${past}`,
     query: z.strictObject({ at }),
     response: z.union([clusterAnswer, clusterThen]),
+  },
+  'GET /api/findings': {
+    tag: 'now',
+    summary: 'What is not as it should be, and what to type',
+    description: 'As far as the recorder has heard. `celerycam doctor` asks the workers, too.',
+    query: z.strictObject({}),
+    response: findingsAnswer,
   },
   'GET /api/workers': {
     tag: 'workers',

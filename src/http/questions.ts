@@ -3,6 +3,7 @@ import type { Answer } from '../answer.ts';
 import type { Difference } from '../contract/difference.ts';
 import type { DeadLettersPage, GapRow, GapsPage } from '../contract/history.ts';
 import type { JournalEntry, Seconds } from '../domain/event.ts';
+import type { SeenDatabase } from '../domain/findings.ts';
 import type { Listed } from '../journal/lists.ts';
 import type { DifferenceQuestion } from '../store/difference.ts';
 import type { History } from '../store/history.ts';
@@ -13,6 +14,8 @@ export interface Questions extends History {
   gapsBetween(from: Seconds, to: Seconds): Promise<GapRow[]>;
   /** What differs between the last snapshots at or before two moments. */
   difference(question: DifferenceQuestion): Promise<Answer<Difference>>;
+  /** The database itself. Never throws: where it does not answer, that is what is seen. */
+  database(): Promise<SeenDatabase>;
   deadLetters(question: Listed): Promise<Answer<DeadLettersPage>>;
   /** The first recorded events of a task, in order. @param cluster null: of whichever clusters know it */
   eventsOf(cluster: string | null, uuid: string, limit: number): Promise<readonly JournalEntry[]>;

@@ -27,7 +27,7 @@ const FIVE_MINUTES: Seconds = 300;
 const HOUR: Seconds = 3600;
 const DAY: Seconds = 86_400;
 
-type RecordRoute = Exclude<keyof Handlers, `GET /api/tasks${string}` | PeriodicRoute>;
+type RecordRoute = Exclude<keyof Handlers, `GET /api/tasks${string}` | 'GET /api/findings' | PeriodicRoute>;
 
 export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRoute> {
   const { questions, clock } = sources;

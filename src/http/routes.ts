@@ -1,17 +1,18 @@
 /** The HTTP API: routes of `contract/routes.ts` bound to the state. Every answer, errors too, is JSON; but for the pages. */
 import { Hono } from 'hono';
+import { answer } from '../answer.ts';
 import type { ReceiverStatus } from '../broker/receiver.ts';
-import type { CaptureRecord, ClusterAnswer, ReadyAnswer, ReceiverRecord } from '../contract/api.ts';
-import { capturedBy } from '../domain/audit.ts';
+import type { ClusterAnswer, ReadyAnswer, ReceiverRecord } from '../contract/api.ts';
 import type { Seconds } from '../domain/event.ts';
 import { livenessOf, orphanOf } from '../domain/liveness.ts';
 import type { State } from '../domain/state.ts';
 import type { Activity } from '../live/activity.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { mount, publicReason } from './answers.ts';
-import { type Counts, sum } from './counts.ts';
+import { type Handlers, mount, publicReason } from './answers.ts';
+import { type Counts, captureOf, sum } from './counts.ts';
 import { mountDocuments } from './documents.ts';
+import { findingsAnswer } from './findings.ts';
 import { metricsHandler } from './metrics.ts';
 import { mountPages } from './pages.ts';
 import { type PeriodicSources, periodicHandlers } from './periodic.ts';
@@ -24,6 +25,8 @@ export interface ApiSources extends TaskSources, PeriodicSources {
   readonly simulated: boolean;
   readonly activity: Activity;
   readonly receivers: () => readonly ReceiverStatus[];
+  /** How many clients of the live feed are connected. */
+  readonly feedClients: () => number;
   readonly metrics: Pick<Metrics, 'render'>;
   readonly log: Logger;
 }
@@ -37,10 +40,12 @@ export function createRoutes(sources: ApiSources): Hono {
   });
   mountPages(app);
   const clusterNow = (): ClusterAnswer => clusterAnswer(sources);
-  const handlers = {
+  const handlers: Handlers = {
     ...recordHandlers({ ...sources, clusterNow }),
     ...taskHandlers(sources),
     ...periodicHandlers(sources),
+    'GET /api/findings': async ({ database }) =>
+      answer(findingsAnswer(sources, await database(() => sources.questions.database()))),
   };
   mount(app, handlers, sources.clock, sources.log);
   mountDocuments(app, sources.version);
@@ -69,7 +74,8 @@ function readyAnswer({ receivers, activity }: ApiSources): ReadyAnswer {
   return { ready: reasons.length === 0, reasons };
 }
 
-function clusterAnswer({ version, simulated, clusters, activity, receivers, clock }: ApiSources): ClusterAnswer {
+function clusterAnswer(sources: ApiSources): ClusterAnswer {
+  const { version, simulated, clusters, activity, receivers, clock } = sources;
   const now = clock();
   const each = Array.from(clusters.byName.values(), (state) => ({
     cluster: state.cluster,
@@ -94,6 +100,7 @@ function clusterAnswer({ version, simulated, clusters, activity, receivers, cloc
     capture: captureOf([...clusters.byName.values()]),
     clusters: each,
     receivers: receivers().map(toReceiverRecord),
+    feed_clients: sources.feedClients(),
     since_start: {
       events: activity.events,
       duplicates: activity.duplicates,
@@ -126,18 +133,4 @@ function countTasks(state: State, now: Seconds): { readonly tasks: Counts; reado
     if (orphanOf(task, state, now)) orphaned += 1;
   }
   return { tasks: Object.fromEntries(counts), orphaned };
-}
-
-function captureOf(states: readonly State[]): CaptureRecord {
-  let captured = 0;
-  let lost = 0;
-  for (const { workers } of states) {
-    for (const { incarnation } of workers.values()) {
-      if (!incarnation) continue;
-      const of = capturedBy(incarnation.audit);
-      captured += of.captured;
-      lost += of.lost;
-    }
-  }
-  return { captured, lost, completeness: captured + lost === 0 ? null : captured / (captured + lost) };
 }

@@ -27,6 +27,9 @@ export function createRecord(answers: Partial<Questions> = {}): Questions {
     snapshots: list,
     gaps: list,
     gapsBetween: async () => [],
+    database: async () => ({
+      ...{ exists: true, version: '15.20', error: null, schema: 'celerycam', applied: 5, pending: [], unknown: [] },
+    }),
     deadLetters: list,
     eventsOf: async () => [],
     ...answers,

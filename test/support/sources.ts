@@ -17,6 +17,7 @@ export function apiSources(change: Partial<ApiSources> = {}): ApiSources {
     questions: createRecord(),
     periodic: NO_PERIODIC_TASKS,
     recall: (state, uuid) => state.tasks.get(uuid),
+    feedClients: () => 0,
     metrics: { render: () => '' },
     clock: now,
     log: { debug() {}, info() {}, warn() {}, error() {} },

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ReceiverStatus } from '../../src/broker/receiver.ts';
-import { clusterAnswer, errorAnswer, readyAnswer } from '../../src/contract/api.ts';
+import { clusterAnswer, errorAnswer, findingsAnswer, readyAnswer } from '../../src/contract/api.ts';
 import { createDiagnostics, type Diagnostics } from '../../src/diagnostics.ts';
 import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
@@ -13,6 +13,7 @@ const receiver: ReceiverStatus = {
   simulated: false,
   connected: true,
   url: 'amqp://guest:***@localhost:5672/%2F',
+  version: '3.10.8',
   queue: 'q',
   mode: 'guest',
   since: 900,
@@ -42,7 +43,7 @@ const metrics = { render: () => 'up 1\n' };
 function ask(path: string, change: Partial<ApiSources> = {}): Promise<Response> {
   const record = { questions: createRecord(), periodic: NO_PERIODIC_TASKS, recall: () => undefined };
   const answers = { clusters, ...record, metrics, clock: () => now };
-  const sources = { version: '1', simulated: false, activity, log: silent, ...answers };
+  const sources = { version: '1', simulated: false, activity, log: silent, feedClients: () => 0, ...answers };
   return Promise.resolve(createRoutes({ ...sources, receivers: () => receivers, ...change }).request(path));
 }
 
@@ -166,4 +167,52 @@ test('errors are JSON too', async () => {
     500,
     expect.not.stringContaining('secret'),
   ]);
+});
+
+describe('findings', () => {
+  const told = async (): Promise<Record<string, readonly string[]>> => {
+    const { parts } = findingsAnswer.parse(await (await ask('/api/findings')).json());
+    return Object.fromEntries(
+      parts.map(({ title, findings }) => [title, findings.map(({ level, text }) => `${level}: ${text}`)]),
+    );
+  };
+  const broker = `Broker of cluster c: ${receiver.url}`;
+
+  test('where all is well, as far as was heard', async () => {
+    receivers = [{ ...receiver, mode: 'durable' }];
+    folded({ type: 'worker-heartbeat' }, { type: 'task-sent', uuid: 'u' }, { type: 'task-started', uuid: 'u' });
+    expect(await told()).toEqual({
+      [broker]: [
+        'ok: the broker answers: RabbitMQ 3.10.8',
+        'ok: task events are on at w@h',
+        'ok: task-sent events are on: tasks show as soon as they are published',
+        'ok: the clocks agree within 0.00 s',
+      ],
+      Recorder: ['ok: what arrives is recorded'],
+      Database: [
+        'ok: the database answers: PostgreSQL 15.20',
+        'ok: the schema "celerycam" is up to date (5 migrations)',
+      ],
+    });
+  });
+
+  test('what is missing', async () => {
+    folded({ type: 'worker-heartbeat', active: 1, timestamp: now - 90 });
+    diagnostics.emit('journal:failed', { reason: 'the disk is full', retryIn: 1 });
+    const { [broker]: found, Recorder } = await told();
+    expect(found).toContain(
+      'problem: task events are off at w@h, which processed tasks meanwhile: nothing of them is recorded',
+    );
+    expect(found).toContain('problem: the clock of w@h is 90.0 s behind this machine’s');
+    expect(Recorder).toEqual([
+      'problem: nothing can be recorded: the disk is full',
+      'note: a guest at the broker of c: what happens while celerycam is away is missed',
+    ]);
+    receivers = [{ ...receiver, connected: false, version: null, error: 'no broker answers' }];
+    expect((await told())[broker]).toEqual(['problem: no broker answers']);
+  });
+
+  test('nobody was heard of', async () => {
+    expect((await told())[broker]).toContain('problem: no worker is heard of');
+  });
 });

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { examineBroker, examineDatabase, type Finding, type SeenBroker } from '../../src/commands/findings.ts';
+import {
+  examineBroker,
+  examineDatabase,
+  examineRecorder,
+  type Finding,
+  type SeenBroker,
+} from '../../src/domain/findings.ts';
 
 const on = { sendsTaskEvents: true, sendsSentEvents: true };
 const off = { sendsTaskEvents: false, sendsSentEvents: false };
@@ -106,4 +112,19 @@ test('a database', () => {
     text: expect.stringContaining('not set up yet'),
   });
   expect(last({ version: null, error: 'away' })).toMatchObject({ level: 'problem', text: 'away' });
+});
+
+test('a recorder', () => {
+  const well = { error: null, guestOf: [], captured: 0, lost: 0, gaps: 0, deadLetters: 0, evicted: 0 };
+  const found = (change: object) =>
+    examineRecorder({ ...well, ...change }).map(({ level, text }) => `${level}: ${text}`);
+  expect(found({})).toEqual(['ok: what arrives is recorded']);
+  expect(found({ captured: 7 })).toContain('ok: all 7 tasks that workers began were heard of');
+  expect(found({ captured: 7, lost: 3 })).toContain('note: of 10 tasks that workers began 3 were not heard of');
+  expect(found({ gaps: 2, deadLetters: 3, evicted: 4 })).toEqual([
+    'ok: what arrives is recorded',
+    'note: events may have been missed in 2 gaps since the start',
+    'note: 3 messages since the start could not be decoded: dead letters',
+    'note: 4 tasks that had not ended were dropped from memory: more are under way than it may hold',
+  ]);
 });

@@ -41,6 +41,7 @@ function sources(answers: Partial<Questions> = {}, change: Partial<ApiSources> =
       questions: createRecord(answers),
       periodic: NO_PERIODIC_TASKS,
       recall: (state, uuid) => state.tasks.get(uuid),
+      feedClients: () => 0,
       metrics: { render: () => '' },
       ...change,
     },

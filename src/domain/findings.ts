@@ -1,5 +1,8 @@
-/** What `celerycam doctor` makes of what it saw: sentences, and what to type where something is not as it should be. */
-import type { Seconds } from '../domain/event.ts';
+/**
+ * What is made of what was seen of brokers, workers, the record and its database: sentences, and what to type where something
+ * is not as it should be. `celerycam doctor` looks for a moment and asks the workers; a recorder tells what it has heard.
+ */
+import type { Seconds } from './event.ts';
 
 export interface Finding {
   /** `problem`: celerycam cannot do its work. `note`: it can, but shows less than it might. */
@@ -20,8 +23,8 @@ export interface SeenBroker {
   /** RabbitMQ's version; null when it did not let us in, then `error` says why. */
   readonly version: string | null;
   readonly error: string | null;
-  /** Workers that answered the remote control, by node name. */
-  readonly workers: ReadonlyMap<string, SeenWorker>;
+  /** Workers that answered the remote control, by node name; null: nobody asked them. */
+  readonly workers: ReadonlyMap<string, SeenWorker> | null;
   /** Node names from which events came, with their clock minus ours. */
   readonly skews: ReadonlyMap<string, Seconds>;
   /** Node names from which task events came. */
@@ -79,18 +82,22 @@ function examineQueue(queue: SeenBroker['queue']): Finding[] {
   return [{ level: 'problem', text: `${text}: nobody takes them out`, remedy }];
 }
 
-function examineWorkers({ workers, skews, taskEvents, sentEvents, atWork, listened }: SeenBroker): Finding[] {
+function examineWorkers(seen: SeenBroker): Finding[] {
+  const { skews, taskEvents, sentEvents, atWork, listened } = seen;
+  const isAsked = seen.workers !== null;
+  const workers = seen.workers ?? NOBODY;
   const silent = [...skews.keys()].filter((hostname) => !workers.has(hostname) && !hostname.startsWith('gen'));
   if (workers.size === 0 && silent.length === 0) {
     const remedy = [
       'celery -A proj worker -E',
       'running already? then on another broker or virtual host: celery -A proj inspect ping',
     ];
-    return [{ level: 'problem', text: 'no worker answers, and none sent a heartbeat', remedy }];
+    const text = isAsked ? 'no worker answers, and none sent a heartbeat' : 'no worker is heard of';
+    return [{ level: 'problem', text, remedy }];
   }
   const findings: Finding[] = [];
   if (workers.size > 0) findings.push({ level: 'ok', text: `${list(workers.keys())} answered` });
-  if (silent.length > 0) {
+  if (isAsked && silent.length > 0) {
     const text = `${list(silent)} sent events but did not answer: remote control is off there (worker_enable_remote_control), or it is busy`;
     findings.push({ level: 'note', text });
   }
@@ -106,9 +113,10 @@ function examineWorkers({ workers, skews, taskEvents, sentEvents, atWork, listen
   }
   if (idle.length > 0) {
     // A worker started with -E does not tell so; only its task events do.
-    const text =
-      `task events: worker_send_task_events is not set at ${list(idle)}, and no task event came in ${listened} s; ` +
-      'unless started with -E, nothing of its tasks is recorded';
+    const unset = isAsked
+      ? `worker_send_task_events is not set at ${list(idle)}, and no task event came`
+      : `none came from ${list(idle)}`;
+    const text = `task events: ${unset} in ${Math.round(listened)} s; unless started with -E, nothing of its tasks is recorded`;
     findings.push({ level: 'note', text, remedy: TASK_EVENTS_ON });
   }
   if (sentEvents || [...workers.values()].some(({ sendsSentEvents }) => sendsSentEvents)) {
@@ -129,6 +137,8 @@ const TASK_EVENTS_ON = [
   'for good: start the worker with -E, or set worker_send_task_events = True',
 ];
 
+const NOBODY: ReadonlyMap<string, SeenWorker> = new Map();
+
 function examineClocks({ skews, workers }: SeenBroker): Finding[] {
   const off = [...skews].filter(([, skew]) => Math.abs(skew) > SKEW);
   if (off.length > 0) {
@@ -139,10 +149,72 @@ function examineClocks({ skews, workers }: SeenBroker): Finding[] {
     }));
   }
   if (skews.size === 0) {
-    return workers.size > 0 ? [{ level: 'note', text: 'no event came, so clocks could not be compared' }] : [];
+    return workers && workers.size > 0
+      ? [{ level: 'note', text: 'no event came, so clocks could not be compared' }]
+      : [];
   }
   const most = Math.max(...[...skews.values()].map(Math.abs));
   return [{ level: 'ok', text: `the clocks agree within ${most.toFixed(2)} s` }];
+}
+
+/** What a recorder knows of its own work, since it was started. */
+export interface SeenRecorder {
+  /** Why nothing can be recorded; null while it can. */
+  readonly error: string | null;
+  /** Clusters that it listens to as a guest. */
+  readonly guestOf: readonly string[];
+  /** Tasks that workers began, by their own count: heard of, and not. */
+  readonly captured: number;
+  readonly lost: number;
+  readonly gaps: number;
+  readonly deadLetters: number;
+  /** Tasks that had not ended and were dropped from memory. */
+  readonly evicted: number;
+}
+
+export function examineRecorder({
+  error,
+  guestOf,
+  captured,
+  lost,
+  gaps,
+  deadLetters,
+  evicted,
+}: SeenRecorder): Finding[] {
+  const findings: Finding[] = [
+    error === null
+      ? { level: 'ok', text: 'what arrives is recorded' }
+      : {
+          level: 'problem',
+          text: `nothing can be recorded: ${error}`,
+          remedy: ['it goes on by itself when the database answers'],
+        },
+  ];
+  if (guestOf.length > 0) {
+    const text = `a guest at the broker of ${list(guestOf)}: what happens while celerycam is away is missed`;
+    findings.push({ level: 'note', text, remedy: ['a queue that waits meanwhile: celerycam run --queue celerycam'] });
+  }
+  if (lost > 0) {
+    const text = `of ${captured + lost} tasks that workers began ${lost} were not heard of`;
+    findings.push({
+      level: 'note',
+      text,
+      remedy: [...TASK_EVENTS_ON, 'tasks with send_events=False count among them'],
+    });
+  } else if (captured > 0)
+    findings.push({ level: 'ok', text: `all ${captured} tasks that workers began were heard of` });
+  if (gaps > 0) findings.push({ level: 'note', text: `events may have been missed in ${gaps} gaps since the start` });
+  if (deadLetters > 0) {
+    findings.push({
+      level: 'note',
+      text: `${deadLetters} messages since the start could not be decoded: dead letters`,
+    });
+  }
+  if (evicted > 0) {
+    const text = `${evicted} tasks that had not ended were dropped from memory: more are under way than it may hold`;
+    findings.push({ level: 'note', text, remedy: ['celerycam run --max-tasks 500000 (or more)'] });
+  }
+  return findings;
 }
 
 export function examineDatabase(seen: SeenDatabase): Finding[] {
