@@ -14,6 +14,14 @@ export type {
   Subscribe,
   Subscribed,
 } from '../contract/feed.ts';
+export type {
+  DueTimes,
+  NewPeriodicTask,
+  PeriodicRunRow,
+  PeriodicSchedule,
+  PeriodicTaskChange,
+  PeriodicTaskRow,
+} from '../contract/periodic.ts';
 export type { TaskRecord, WorkerRecord } from '../contract/records.ts';
 export { type ApiOptions, type AskOptions, refusalIn } from './api-client.ts';
 export { FeedState, keyOf } from './feed-state.ts';
@@ -35,3 +43,4 @@ export {
   type WebSocketClass,
   type WebSocketLike,
 } from './live-feed.ts';
+export { type PeriodicTaskRead, PeriodicTasks } from './periodic-tasks.ts';

@@ -194,6 +194,7 @@ export const dueTimes = z.strictObject({
   ),
 });
 
+export type PeriodicSchedule = z.output<typeof schedule>;
 export type NewPeriodicTask = z.output<typeof newPeriodicTask>;
 export type PeriodicTaskChange = z.output<typeof periodicTaskChange>;
 export type PeriodicTaskRow = z.output<typeof periodicTaskRow>;

@@ -1,6 +1,9 @@
 /** Periodic tasks through the API of the whole program: what is set, what is refused, and what the tables then hold. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
+import { PeriodicTasks, refusalIn } from '../../src/client/index.ts';
 import { type ErrorAnswer, errorAnswer } from '../../src/contract/api.ts';
 import type { PeriodicTaskRow } from '../../src/contract/periodic.ts';
 import { type Api, api, type Route } from '../../src/contract/routes.ts';
@@ -52,6 +55,9 @@ function send(name: string, { id, body, etag, query = '', headers = {} }: Reques
   });
 }
 
+/** Routes whose answer was held against the contract. */
+const seen = new Set<string>();
+
 /** Asks, and holds the answer against the contract. */
 async function ask<Name extends keyof Api>(name: Name, request: Request = {}) {
   const response = await send(name, request);
@@ -59,6 +65,7 @@ async function ask<Name extends keyof Api>(name: Name, request: Request = {}) {
   const { created, response: shape }: Route = api[name];
   expect([name, response.status, body.error]).toEqual([name, created ? 201 : 200, undefined]);
   const answer = shape.parse(body) as z.output<Api[Name]['response']>;
+  seen.add(name);
   const { etag } = answer as { etag?: string };
   expect(response.headers.get('etag')).toBe(etag === undefined ? null : `"${etag}"`);
   return answer;
@@ -335,4 +342,40 @@ test('a run is told with the task that it became, how late it was, and whether t
   expect(await refused('GET /api/periodic-tasks/{id}/runs', { id: task.id, query: '?cursor=x' })).toMatchObject({
     parameter: 'cursor',
   });
+});
+
+test('from JavaScript', async () => {
+  const tasks = new PeriodicTasks({ url: running.url });
+  const schedule = { kind: 'interval', every: 5, period: 'minutes' } as const;
+  const task = await tasks.create({ name: 'from JavaScript', task: 'app.add', schedule });
+  const changed = await tasks.change(task, { args: '[1, 2]' });
+  expect(await tasks.one(task.id)).toEqual(changed);
+  const late = await tasks.remove(task).catch(refusalIn);
+  expect(late).toMatchObject({ status: 412, error: expect.stringContaining('somebody has changed') });
+  expect(await tasks.change(changed, { kwargs: '[]' }).catch(refusalIn)).toMatchObject({ parameter: 'kwargs' });
+  const names: string[] = [];
+  for await (const { name } of tasks.each({ search: 'javascript' })) names.push(name);
+  expect([names, (await tasks.list({ search: 'javascript' })).items]).toEqual([[task.name], [changed]]);
+  expect((await tasks.runs(task.id)).items).toEqual([]);
+  expect((await tasks.dueTimes(schedule, { after: 60, count: 2 })).items.map(({ due_at }) => due_at)).toEqual([
+    360, 660,
+  ]);
+  await tasks.remove(changed);
+  expect(await tasks.one(task.id).catch(refusalIn)).toMatchObject({ status: 404 });
+});
+
+test('the example runs, and again', async () => {
+  const example = new URL('../../examples/periodic-tasks.mjs', import.meta.url).pathname;
+  const run = async () => (await promisify(execFile)(process.execPath, [example, running.url])).stdout;
+  expect(await run()).toMatch(
+    /^made nightly report\nnightly report: 30 2 \* \* \* Europe\/Berlin\n( {2}20\d\d-.*T\d\d:\d\d.*\n){3}$/,
+  );
+  expect(await run()).toMatch(/^nightly report is there already\n/);
+});
+
+test('every route of periodic tasks was asked', async () => {
+  const schedule = encodeURIComponent(JSON.stringify(EVERY_HOUR));
+  await ask('GET /api/due-times', { query: `?schedule=${schedule}` });
+  const expected = Object.entries<Route>(api).filter(([, { tag }]) => tag === 'periodic');
+  expect([...seen].sort()).toEqual(expected.map(([name]) => name).sort());
 });
