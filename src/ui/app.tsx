@@ -18,6 +18,7 @@ const LOAD: Readonly<Record<Page, () => Promise<ComponentType>>> = {
   task: async () => (await import('./pages/task.tsx')).TaskPage,
   workers: async () => (await import('./pages/workers.tsx')).Workers,
   worker: async () => (await import('./pages/worker.tsx')).WorkerPage,
+  history: async () => (await import('./pages/history.tsx')).HistoryPage,
   system: async () => (await import('./pages/system.tsx')).System,
 };
 

@@ -16,6 +16,7 @@ export const PAGES = {
   task: { title: 'Task', below: 'tasks' },
   workers: { title: 'Workers' },
   worker: { title: 'Worker', below: 'workers' },
+  history: { title: 'History' },
   system: { title: 'System' },
 } as const satisfies Readonly<Record<string, PageSpec>>;
 

@@ -2,8 +2,9 @@
 import { useEffect, useState } from 'preact/hooks';
 import { reasonOf } from '../errors.ts';
 import { ago, dateTime, duration, visible } from './format.ts';
+import { MomentField } from './moment-field.tsx';
 import { history, now } from './pulse.ts';
-import { at, atTime, change } from './router.ts';
+import { at, atTime, change, hrefOf } from './router.ts';
 
 /** How far back the slider reaches, seconds. */
 const REACHES = [900, 3600, 21_600, 86_400, 604_800, 2_592_000] as const;
@@ -54,24 +55,14 @@ function Then() {
       <button type="button" class="small" onClick={() => change({ at: null })}>
         Back to now
       </button>
+      <a href={hrefOf('history', { at: null, from: time })}>What has changed since</a>
       <button type="button" class="small" onClick={() => step('back')}>
         ◂ snapshot
       </button>
       <button type="button" class="small" onClick={() => step('on')}>
         snapshot ▸
       </button>
-      <label>
-        <span class="hidden">Moment</span>
-        <input
-          type="datetime-local"
-          step="1"
-          value={localOf(time)}
-          onChange={({ currentTarget }) => {
-            const date = new Date(currentTarget.value);
-            if (!Number.isNaN(date.getTime())) goTo(date.getTime() / 1000);
-          }}
-        />
-      </label>
+      <MomentField label="Moment" isBare value={time} onChange={(moment) => moment !== null && goTo(moment)} />
       <input
         type="range"
         aria-label="Moment"
@@ -124,10 +115,4 @@ async function neighbour(time: number, way: 'back' | 'on'): Promise<number | nul
     if (time + ahead > now.peek()) return later.at(-1)?.taken_at ?? null;
   }
   return null;
-}
-
-/** As `datetime-local` has it, where the reader is. @param time epoch seconds */
-export function localOf(time: number): string {
-  const date = new Date(time * 1000);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

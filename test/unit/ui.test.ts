@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FIELDS } from '../../src/domain/filter.ts';
 import { parseFilter } from '../../src/domain/filter-parse.ts';
+import { readable } from '../../src/ui/bytes.ts';
 import { escaping, offersAt, quoted } from '../../src/ui/completion.ts';
 import { ago, count, duration, middle, percent, visible, visibleLines } from '../../src/ui/format.ts';
 
@@ -83,4 +84,18 @@ test('any text can be a value of a filter, and means itself', () => {
     }),
   );
   expect(escaping('a*b,"\\')).toBe('a\\*b\\,\\"\\\\');
+});
+
+describe('the bytes of a message', () => {
+  const of = (bytes: Uint8Array): string => readable(Buffer.from(bytes).toString('base64'));
+
+  test('that are text, as text', () => expect(of(Buffer.from('{"a": "ü\0"}\n'))).toBe('{"a": "ü␀"}\n'));
+
+  test('others by their numbers', () => {
+    expect(of(Buffer.from([0x80, 2, ...Buffer.from('<b>0123456789abc'), 255]))).toBe(
+      '0000  80 02 3c 62 3e 30 31 32 33 34 35 36 37 38 39 61  ··<b>0123456789a\n' +
+        '0010  62 63 ff                                         bc·',
+    );
+    expect(of(new Uint8Array())).toBe('');
+  });
 });

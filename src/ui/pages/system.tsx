@@ -1,10 +1,13 @@
 /** The recorder itself: how it listens, what it has recorded, what it may have missed, what it could not read. */
 import type { ClusterAnswer, ReceiverRecord } from '../../contract/api.ts';
 import type { DeadLetterRow, GapRow } from '../../contract/history.ts';
-import { count, duration, percent, visible, visibleLines } from '../format.ts';
+import { readable } from '../bytes.ts';
+import { Findings } from '../findings.tsx';
+import { count, duration, percent, visible } from '../format.ts';
 import { useAnswer } from '../inquiry.ts';
 import { Ago, Facts, Moment, Problem, Text } from '../parts.tsx';
 import { history, slowBeat, status } from '../pulse.ts';
+import '../style/system.css';
 
 export function System() {
   const gaps = useAnswer('gaps', slowBeat.value, (signal) => history.gaps({ limit: 50 }, { signal }));
@@ -13,6 +16,7 @@ export function System() {
   return (
     <>
       <h1>System</h1>
+      <Findings />
       {answer && <Recorder of={answer} />}
       <section class="panel">
         <h2>Receivers</h2>
@@ -51,6 +55,7 @@ function Recorder({ of }: { readonly of: ClusterAnswer }) {
             'Events',
             `${of.events_per_second.now} per second, ${of.events_per_second.minute.toFixed(1)} over the last minute`,
           ],
+          ['Feed clients', `${count(of.feed_clients)}, this page among them`],
           ['Running since', <Moment key="started" of={of.started} />],
           ['Last snapshot', last_shutter && <Ago key="shutter" of={last_shutter.at} />],
           ['Its number', last_shutter && count(last_shutter.snapshot)],
@@ -88,6 +93,7 @@ function Receiver({ of }: { readonly of: ReceiverRecord }) {
       <Facts
         of={[
           ['Broker', of.simulated ? 'none: simulated' : <Text key="url" of={of.url} />],
+          ['RabbitMQ', of.version === null ? null : visible(of.version)],
           ['Queue', <Text key="queue" of={of.queue} />],
           [
             'Mode',
@@ -141,6 +147,9 @@ function Gaps({ of }: { readonly of: readonly GapRow[] | null }) {
   );
 }
 
+/** Bytes of a dead letter that the API tells. */
+const SHOWN = 16_384;
+
 function Letters({ of }: { readonly of: readonly DeadLetterRow[] | null }) {
   if (of === null) return null;
   if (of.length === 0) return <p class="soft">None: everything that arrived could be read.</p>;
@@ -172,7 +181,8 @@ function Letters({ of }: { readonly of: readonly DeadLetterRow[] | null }) {
               <td>
                 <details>
                   <summary>{visible(letter.content_type ?? 'no content type')}</summary>
-                  <pre class="value">{bodyOf(letter)}</pre>
+                  <pre class="value">{readable(letter.body)}</pre>
+                  {letter.body_bytes > SHOWN && <p class="soft">The first {count(SHOWN)} bytes of it.</p>}
                 </details>
               </td>
               <td class="num">{count(letter.body_bytes)}</td>
@@ -183,10 +193,4 @@ function Letters({ of }: { readonly of: readonly DeadLetterRow[] | null }) {
       </table>
     </div>
   );
-}
-
-/** Its bytes as text; what is no UTF-8 is seen as such. */
-function bodyOf({ body }: DeadLetterRow): string {
-  const bytes = Uint8Array.from(atob(body), (sign) => sign.charCodeAt(0));
-  return visibleLines(new TextDecoder().decode(bytes));
 }

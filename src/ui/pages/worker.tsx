@@ -9,7 +9,9 @@ import { Ago, Empty, Facts, Moment, Problem, State, Text } from '../parts.tsx';
 import { beat, history } from '../pulse.ts';
 import { at, atTime, hrefOf, place } from '../router.ts';
 import { TaskTable } from '../task-table.tsx';
-import { loadOf, reasonIn } from './workers.tsx';
+import { WorkerChanges } from '../worker-changes.tsx';
+import { reasonIn } from '../worker-words.ts';
+import { loadOf } from './workers.tsx';
 
 export function WorkerPage() {
   const { query } = place.value;
@@ -80,6 +82,7 @@ export function WorkerPage() {
         more={hrefOf('tasks', { q: `worker:"${escaping(hostname)}"`, state: 'STARTED' })}
       />
       <Figures worker={hostname} />
+      <WorkerChanges hostname={hostname} cluster={worker.cluster} />
       <TaskTable
         title="Latest tasks"
         question={{ worker: escaping(hostname), sort: 'received' }}

@@ -6,6 +6,7 @@ import { Ago, Empty, Moment, Problem, State, Text, WorkerLink } from '../parts.t
 import { beat, history } from '../pulse.ts';
 import { at, atTime, change, place } from '../router.ts';
 import { type Column, Table } from '../table.tsx';
+import { reasonIn } from '../worker-words.ts';
 import '../style/lists.css';
 
 type Order = readonly [key: string, by: (worker: WorkerRow) => number | string];
@@ -19,11 +20,6 @@ const ORDERS: readonly Order[] = [
   ['load', ({ loadavg }) => loadavg?.[0] ?? -1],
   ['heartbeat', ({ last_heartbeat }) => last_heartbeat ?? 0],
 ];
-
-/** Why a worker is what it is, in a word or two. */
-export function reasonIn(reason: string | null): string {
-  return reason === null ? '' : reason === 'goodbye' ? 'said goodbye' : 'lost: nothing is heard of it';
-}
 
 const COLUMNS: readonly Column<WorkerRow>[] = [
   {
