@@ -8,7 +8,10 @@ import { createInterface } from 'node:readline';
 import type { ClusterAnswer } from '../../src/contract/api.ts';
 import { flagOf } from '../../src/options.ts';
 
-const CLI = new URL('../../dist/src/cli.js', import.meta.url).pathname;
+/** Seen from here, and from where benchmarks are compiled to. */
+const CLI = ['../../dist/src/cli.js', '../../../dist/src/cli.js']
+  .map((path) => new URL(path, import.meta.url).pathname)
+  .find((path) => existsSync(path));
 
 /** Longest wait for anything, seconds: then a test fails saying what it waited for. */
 const PATIENCE = 120;
@@ -33,7 +36,7 @@ export class Program implements AsyncDisposable {
 
   /** Starts `celerycam run`. @param options as in src/options.ts */
   constructor(options: Readonly<Record<string, string | number>>) {
-    if (!existsSync(CLI)) throw new Error('the program is not built: type `npm run build` first');
+    if (CLI === undefined) throw new Error('the program is not built: type `npm run build` first');
     const given = { port: 0, frequency: '200ms', logLevel: 'debug', logFormat: 'json', ...options };
     const flags = Object.entries(given).flatMap(([name, value]) => [`--${flagOf(name)}`, String(value)]);
     this.#process = spawn(process.execPath, [CLI, 'run', ...flags], {

@@ -1,0 +1,77 @@
+/**
+ * `npm run screenshots [DIR]`: every page of the dashboard in both themes, of the shop in `shop.ts` through the built program
+ * with a real broker, as PNG files in `docs/screenshots` or the directory that is named.
+ */
+import { mkdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { now } from '../../src/runtime.ts';
+import { openBrowser, openPage } from '../support/browser.ts';
+import setup from '../support/global-setup.ts';
+import { Program } from '../support/program.ts';
+import { freshDatabase, freshVhost } from '../support/services.ts';
+import { openShop, type Sights } from './shop.ts';
+
+const [directory = new URL('../../../docs/screenshots/', import.meta.url).pathname] = process.argv.slice(2);
+
+interface Shot {
+  readonly path: string;
+  /** A text that shows when it is all there. */
+  readonly shows: string;
+  readonly width?: number;
+  readonly height?: number;
+}
+
+function shotsOf({ order, failed, retried }: Sights, then: number): Readonly<Record<string, Shot>> {
+  const filter = encodeURIComponent('state:FAILURE runtime>50ms');
+  return {
+    overview: { path: '/?span=1h', shows: 'Latest failures', height: 1180 },
+    tasks: { path: '/tasks', shows: 'tasks' },
+    failures: { path: `/tasks?q=${filter}&columns=state,name,received,runtime,worker,outcome`, shows: 'tasks' },
+    task: { path: `/task?uuid=${failed}`, shows: 'Traceback', height: 1180 },
+    retries: { path: `/task?uuid=${retried}`, shows: 'run 3' },
+    workflow: { path: `/task?uuid=${order}`, shows: 'critical path', height: 1040 },
+    workers: { path: '/workers', shows: 'celery@worker1', height: 480 },
+    worker: { path: '/worker?hostname=celery%40worker1', shows: 'Latest tasks', height: 1400 },
+    history: { path: `/history?from=${then}`, shows: 'Finished', height: 1180 },
+    past: { path: `/tasks?at=${then}`, shows: 'As it was at' },
+    system: { path: '/system', shows: 'Dead letters', height: 1180 },
+    phone: { path: '/tasks', shows: 'tasks', width: 390, height: 780 },
+  };
+}
+
+mkdirSync(directory, { recursive: true });
+const stop = await setup();
+try {
+  await using database = await freshDatabase();
+  await using vhost = await freshVhost();
+  const options = { broker: vhost.url, database: database.url, frequency: '1s' };
+  // What happens while it is away is the gap that the pictures show.
+  const first = new Program(options);
+  await first.ready();
+  const end = new AbortController();
+  const sights = await openShop(vhost.url, end.signal);
+  await first.stop();
+  await delay(5000);
+  await using program = new Program(options);
+  await program.ready();
+  const url = String((await program.until('serving', ({ msg }) => msg === 'serving'))['url']);
+  await delay(20_000);
+  const then = now();
+  await delay(20_000);
+  await using browser = await openBrowser();
+  for (const [name, { path, shows, width = 1360, height = 860 }] of Object.entries(shotsOf(sights, then))) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page } = await openPage(browser, url + path, { colorScheme, viewport: { width, height } });
+      await page.getByText(shows).first().waitFor();
+      // Charts are drawn when what draws them was fetched.
+      await page.waitForLoadState('networkidle');
+      await page.screenshot({ path: `${directory}/${name}-${colorScheme}.png` });
+      await page.context().close();
+    }
+    console.log(name);
+  }
+  end.abort();
+} finally {
+  await stop();
+}
+process.exit();
