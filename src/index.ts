@@ -11,6 +11,28 @@ export type { Gap, GapCause } from './domain/gap.ts';
 export { type Report, reportOf } from './domain/report.ts';
 export type { Run } from './domain/runs.ts';
 export { type Change, type Clusters, createClusters, fold, type Limits, type State, stateOf } from './domain/state.ts';
+export {
+  ALL_STATES,
+  EXCEPTION_STATES,
+  FAILURE,
+  PENDING,
+  PROPAGATE_STATES,
+  precedence,
+  READY_STATES,
+  RECEIVED,
+  REJECTED,
+  RETRY,
+  REVOKED,
+  STARTED,
+  SUCCESS,
+  TASK_STATUS_DONE,
+  TASK_STATUS_FAILURE,
+  TASK_STATUS_PENDING,
+  TASK_STATUS_RETRY,
+  TASK_STATUSES,
+  TASK_STATUSES_CHOICES,
+  UNREADY_STATES,
+} from './domain/states.ts';
 export type { Task } from './domain/task.ts';
 export type { Worker } from './domain/worker.ts';
 export { type ErrorCode, MonitorError } from './errors.ts';

@@ -6,8 +6,8 @@ import { decode as decodeMsgpack } from '@msgpack/msgpack';
 import { Decompress } from 'fzstd';
 import { Composer, type CST, Parser } from 'yaml';
 import type { Json } from '../domain/event.ts';
+import { toJson, Undecodable } from '../python-json.ts';
 import type { Delivery } from './delivery.ts';
-import { toJson, Undecodable } from './json.ts';
 
 const JSON_TYPE = 'application/json';
 /** Largest body that is read, in bytes, decompressed. */

@@ -1,8 +1,8 @@
 /** Deliveries to events: the one place where bytes from outside become values. Nothing that arrives makes it throw. */
 import type { DeadLetter, Event, Json, ReceivedEvent } from '../domain/event.ts';
+import { cutList, type Parsed, parseJson, toJson, Undecodable } from '../python-json.ts';
 import { readContent } from './content.ts';
 import type { Delivery } from './delivery.ts';
-import { cutList, type Parsed, parseJson, toJson, Undecodable } from './json.ts';
 
 /** A list of more elements is refused as a whole. Workers send some dozens. */
 const MAX_ELEMENTS = 100_000;

@@ -2,13 +2,13 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { isEvent, notAnEvent } from '../broker/decoder.ts';
-import { parseJson } from '../broker/json.ts';
 import { loadConfig } from '../config.ts';
 import { Comparison } from '../domain/difference.ts';
 import type { Event, Json, Seconds } from '../domain/event.ts';
 import { reportTasks, reportWithoutTasks } from '../domain/report.ts';
 import { type Clusters, createClusters, type FoldName, fold, type State, stateOf } from '../domain/state.ts';
 import { MonitorError, reasonOf } from '../errors.ts';
+import { parseJson } from '../python-json.ts';
 import { printDifferences } from './difference.ts';
 import { linesOf } from './lines.ts';
 import { printJson, printSummary } from './report.ts';

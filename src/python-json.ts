@@ -1,6 +1,6 @@
 /** JSON as Python writes it, brought to JSON that every reader and PostgreSQL can hold, without losing a value. */
 import { TextDecoder } from 'node:util';
-import type { Json } from '../domain/event.ts';
+import type { Json } from './domain/event.ts';
 
 const QUOTE = 0x22;
 const MINUS = 0x2d;
@@ -13,7 +13,7 @@ const BACKSLASH = 0x5c;
 /** Deeper nesting is refused: Python itself stops at about 1000, and recursive readers have to end somewhere. */
 const MAX_DEPTH = 500;
 
-/** Why something could not be decoded, as one sentence. Never leaves `broker/`: the decoder makes a dead letter of it. */
+/** Why something could not be decoded, as one sentence. The decoder makes a dead letter of it. */
 export class Undecodable extends Error {
   override readonly name = 'Undecodable';
 }
@@ -186,7 +186,8 @@ function untag(type: unknown, value: unknown): string | null {
   return isText && typeof value === 'string' ? value : null;
 }
 
-function tagBytes(bytes: Uint8Array): Json {
+/** Bytes as kombu tags them in JSON: `bytes` with their text, or `base64` where they are not UTF-8. */
+export function tagBytes(bytes: Uint8Array): Json {
   try {
     return { __type__: 'bytes', __value__: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
