@@ -50,18 +50,13 @@ class Teller {
 
   json(value: PythonValue, depth: number): Json {
     this.#budget.descend(depth);
-    switch (typeof value) {
-      case 'string':
-        this.#budget.spend(value.length);
-        return value;
-      case 'boolean':
-        return value;
-      case 'number':
-        return Number.isFinite(value) ? value : String(value);
-      case 'bigint':
-        return this.#int(value);
+    if (value === null || typeof value === 'boolean') return value;
+    if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+    if (typeof value === 'bigint') return this.#int(value);
+    if (typeof value === 'string') {
+      this.#budget.spend(value.length);
+      return value;
     }
-    if (value === null) return null;
     if (value instanceof Uint8Array) return this.#bytes(value);
     switch (value.kind) {
       case 'list':

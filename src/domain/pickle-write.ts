@@ -17,23 +17,13 @@ export function writePickle(value: Picklable): Uint8Array {
   const chunks: Uint8Array[] = [Uint8Array.of(0x80, 3)];
   const add = (opcode: string, ...more: Uint8Array[]): unknown => chunks.push(UTF8.encode(opcode), ...more);
   const write = (value: Picklable): void => {
-    switch (typeof value) {
-      case 'string': {
-        const bytes = UTF8.encode(value);
-        add('X', uint32(bytes.length), bytes);
-        return;
-      }
-      case 'boolean':
-        add(value ? 'I01\n' : 'I00\n');
-        return;
-      case 'number':
-        add('G', float64(value));
-        return;
-      case 'bigint':
-        add(`L${value}L\n`);
-        return;
-    }
     if (value === null) add('N');
+    else if (typeof value === 'string') {
+      const bytes = UTF8.encode(value);
+      add('X', uint32(bytes.length), bytes);
+    } else if (typeof value === 'boolean') add(value ? 'I01\n' : 'I00\n');
+    else if (typeof value === 'number') add('G', float64(value));
+    else if (typeof value === 'bigint') add(`L${value}L\n`);
     else if (value instanceof Uint8Array) add('B', uint32(value.length), value);
     else writeParts(value);
   };

@@ -14,18 +14,18 @@ import {
 export function reprOf(value: PythonValue, budget: Budget, depth = 0): string {
   budget.descend(depth);
   const inner = (part: PythonValue): string => reprOf(part, budget, depth + 1);
-  switch (typeof value) {
-    case 'string':
-      budget.spend(value.length);
-      return textRepr(value);
-    case 'boolean':
-      return value ? 'True' : 'False';
-    case 'bigint':
-      return String(value);
-    case 'number':
-      return floatRepr(value);
-  }
   if (value === null) return 'None';
+  if (typeof value === 'string') {
+    budget.spend(value.length);
+    return textRepr(value);
+  }
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (typeof value === 'number') return floatRepr(value);
+  if (typeof value === 'bigint') {
+    const digits = String(value);
+    budget.spend(digits.length);
+    return digits;
+  }
   if (value instanceof Uint8Array) {
     budget.spend(value.length);
     return bytesRepr(value);
