@@ -40,7 +40,7 @@ export function tell(value: PythonValue): Told {
 }
 
 /** An exception as Celery's own JSON has it. @param message what it was made with; null where that is not known */
-export function exceptionJson({ module, name }: PythonClass, message: readonly Json[] | null): Json {
+function exceptionJson({ module, name }: PythonClass, message: readonly Json[] | null): Json {
   return { exc_type: name, exc_message: message, exc_module: module };
 }
 

@@ -84,7 +84,7 @@ export class Budget {
 }
 
 /** The value of a key that is text; undefined where there is none. */
-export function entryOf({ entries }: PythonDict, key: string): PythonValue | undefined {
+function entryOf({ entries }: PythonDict, key: string): PythonValue | undefined {
   return entries.findLast(([each]) => each === key)?.[1];
 }
 

@@ -23,11 +23,11 @@ export const PROPAGATE_STATES: ReadonlySet<string> = new Set([FAILURE, REVOKED])
 export const ALL_STATES: ReadonlySet<string> = new Set([PENDING, RECEIVED, STARTED, SUCCESS, FAILURE, RETRY, REVOKED]);
 
 /** The names that django-celery's models had for states. */
-export const TASK_STATUS_PENDING = PENDING;
-export const TASK_STATUS_RETRY = RETRY;
-export const TASK_STATUS_FAILURE = FAILURE;
+export const TASK_STATUS_PENDING = 'PENDING';
+export const TASK_STATUS_RETRY = 'RETRY';
+export const TASK_STATUS_FAILURE = 'FAILURE';
 /** Called DONE once: the task was executed and succeeded. */
-export const TASK_STATUS_DONE = SUCCESS;
+export const TASK_STATUS_DONE = 'SUCCESS';
 /** In order of their names, as a form offers them. */
 export const TASK_STATUSES: readonly string[] = [...ALL_STATES].sort();
 /** Pairs of value and label, as Django's `choices`. */
