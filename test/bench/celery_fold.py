@@ -1,41 +1,52 @@
-"""Folds events from standard input, one JSON object a line, with Celery's own State; prints what it took as one JSON object.
+"""Folds events from a file, one JSON object a line, with Celery's own State, a turn at a time.
 
-usage: celery_fold.py MAX_TASKS FILL STEADY <FILE
-The first FILL lines fill the memory; STEADY lines are folded at the limit. Parsing is not timed.
+usage: celery_fold.py FILE MAX_TASKS FILL
+The first 1,000 lines are folded elsewhere, so that the memory that parsing takes is there before a task's is measured;
+FILL lines fill the memory. Then it prints what that took and the bytes of a task, as `fold-ours.ts` says. For each
+number that comes from standard input, a line each, it folds as many seconds at the limit and prints what that took.
+Reading and parsing are not timed.
 """
 import json
-import resource
+import os
 import sys
 import time
 from itertools import islice
 
 from celery.events.state import State
 
-CHUNK = 1_000
+PIECE = 1_000
 
 
-def fold(state, lines):
-    seconds, count = 0.0, 0
-    while True:
-        events = [json.loads(line) for line in islice(lines, CHUNK)]
-        if not events:
-            return count / seconds if seconds else None
+def fold(state, lines, most_events, most_seconds):
+    events, seconds = 0, 0.0
+    while events < most_events and seconds < most_seconds:
+        piece = [json.loads(line) for line in islice(lines, min(PIECE, most_events - events))]
+        if not piece:
+            raise EOFError('the file has too few events')
         begin = time.process_time()
-        for event in events:
+        for event in piece:
             event['local_received'] = event['timestamp']
             state.event(event)
         seconds += time.process_time() - begin
-        count += len(events)
+        events += len(piece)
+    return {'events': events, 'seconds': seconds}
+
+
+def resident():
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 
 
 def main():
-    max_tasks, fill, steadily = map(int, sys.argv[1:])
-    state = State(max_tasks_in_memory=max_tasks)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    filling = fold(state, islice(sys.stdin, fill))
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    steady = fold(state, islice(sys.stdin, steadily))
-    print(json.dumps({'filling': filling, 'steady': steady, 'bytes': (after - before) * 1024 / len(state.tasks.data)}))
+    max_tasks, fill = map(int, sys.argv[2:])
+    with open(sys.argv[1]) as lines:
+        fold(State(), lines, PIECE, float('inf'))
+        state = State(max_tasks_in_memory=max_tasks)
+        before = resident()
+        filling = fold(state, lines, fill, float('inf'))
+        print(json.dumps({**filling, 'bytes': (resident() - before) / len(state.tasks.data)}), flush=True)
+        for seconds in sys.stdin:
+            print(json.dumps(fold(state, lines, float('inf'), float(seconds))), flush=True)
 
 
 main()
