@@ -1,11 +1,11 @@
 /** `celerycam explain`: the recorded events of one task, what each did, and why the task is in its state. Changes nothing. */
-import type { Seconds } from '../domain/event.ts';
 import { type Explained, type Explanation, explain } from '../domain/explain.ts';
 import type { Run } from '../domain/runs.ts';
 import { MonitorError } from '../errors.ts';
 import { eventsOf, gapsOf } from '../journal/questions.ts';
 import type { Database } from '../store/database.ts';
 import { migrationStatus } from '../store/migrate.ts';
+import { table, timeOf } from './table.ts';
 
 export interface ExplainOptions {
   /** Null: whichever clusters know the task. */
@@ -75,20 +75,4 @@ function runOf({ number, state, worker, retries, received, started, ended, excep
   const told = times.flatMap(([name, at]) => (at === null ? [] : [`${name} ${timeOf(at)}`]));
   const whose = `${worker ?? '?'}${retries === null ? '' : `, retries ${retries}`}`;
   return [`run ${number}`, state, whose, [...told, ...(exception === null ? [] : [exception])].join(', ')];
-}
-
-function timeOf(time: unknown): string {
-  if (typeof time !== 'number') return String(time ?? '');
-  const seconds: Seconds = time;
-  return Math.abs(seconds) < 8e12
-    ? new Date(seconds * 1000).toISOString().replace('T', ' ').replace('Z', '')
-    : String(time);
-}
-
-/** In columns, but for the last one. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows.reduce<number[]>((all, row) => row.map((cell, n) => Math.max(all[n] ?? 0, cell.length)), []);
-  return rows.map((row) =>
-    row.map((cell, n) => (n === row.length - 1 ? cell : cell.padEnd(widths[n] ?? 0))).join('  '),
-  );
 }

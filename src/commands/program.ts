@@ -7,6 +7,7 @@ import { AsyncStack } from '../runtime.ts';
 import { VERSION } from '../version.ts';
 import { interruption } from './interruption.ts';
 import { addOptions } from './options.ts';
+import { addPeriodic } from './periodic-program.ts';
 
 const EVERYTHING: readonly OptionGroup[] = [
   ...(['Broker', 'Database', 'Camera and retention', 'Memory', 'HTTP', 'Redaction', 'Logging'] as const),
@@ -105,6 +106,8 @@ export function createProgram(): Command {
       await token(await openConfigured(config.database, stack), name, String(called ?? ''), role);
     });
   }
+
+  addPeriodic(program);
 
   subcommand(program, 'doctor', DOCTOR, 'Look whether all is set up, and say what to type where it is not').action(
     async (flags: Flags) => {

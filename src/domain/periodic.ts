@@ -2,6 +2,7 @@
 import type { ScheduleFault } from './crontab.ts';
 import type { Json, Seconds } from './event.ts';
 import { nextDue, type Schedule, scheduleFault } from './schedule.ts';
+import { wallTime, type Zone, zoneOf } from './zone.ts';
 
 /** What somebody has set of a periodic task. */
 export interface PeriodicDefinition {
@@ -26,6 +27,13 @@ export interface PeriodicDefinition {
   /** Of the due times that were missed the latest so many are made up. */
   readonly catch_up: number;
 }
+
+/** What its table has where nothing is said. */
+export const DEFAULT_SETTINGS: Omit<PeriodicDefinition, 'name' | 'task' | 'schedules'> = {
+  ...{ args: '[]', kwargs: '{}', headers: '{}', queue: null, exchange: null, routing_key: null, priority: null },
+  ...{ expires: null, expire_seconds: null, one_off: false, start_time: null, enabled: true, description: '' },
+  catch_up: 1,
+};
 
 /** A row of djcelery_periodictask, with the schedules that it refers to. */
 export interface PeriodicRow extends PeriodicDefinition {
@@ -112,6 +120,19 @@ export function duesAfter(timing: Timing, time: Seconds, count: number): Seconds
   return dues;
 }
 
+/** A due time, and what a clock on the wall then shows: in the zone of the schedule, or in UTC where it has none. */
+export interface DueTime {
+  readonly due_at: Seconds;
+  readonly local: string;
+}
+
+/** Due times of a schedule that makes sense, as people want to see them. */
+export function dueTimesAfter(timing: Timing, time: Seconds, count: number): DueTime[] {
+  const { schedule } = timing;
+  const zone = zoneOf(schedule.kind === 'crontab' ? schedule.timezone : 'UTC') as Zone;
+  return duesAfter(timing, time, count).map((due_at) => ({ due_at, local: wallTime(zone, due_at) }));
+}
+
 /** What is wrong with when it is due; null where nothing is. */
 export function faultOfSchedules(schedules: readonly Schedule[]): ScheduleFault | null {
   const [schedule, ...others] = schedules;
@@ -145,12 +166,13 @@ function isObject(json: Json): json is { readonly [key: string]: Json } {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
+/** AMQP writes numbers by their value, so they have to be known. */
 function isHeaders(json: Json): boolean {
   return isObject(json) && isExact(json);
 }
 
-/** AMQP writes numbers by their value, so they have to be known. */
-function isExact(json: Json): boolean {
+/** Its whole numbers are those that were written, and not some other that is near. */
+export function isExact(json: Json): boolean {
   if (typeof json === 'number') return Number.isSafeInteger(json) || !Number.isInteger(json);
   return typeof json !== 'object' || json === null || Object.values(json).every(isExact);
 }

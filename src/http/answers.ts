@@ -5,6 +5,7 @@ import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import type { Answer, Refusal } from '../answer.ts';
 import type { ErrorAnswer } from '../contract/api.ts';
+import { shown } from '../contract/fault.ts';
 import { toldOf } from '../contract/query.ts';
 import { type Api, api, type Route } from '../contract/routes.ts';
 import type { Seconds } from '../domain/event.ts';
@@ -16,7 +17,6 @@ import type { Logger } from '../log.ts';
 import { type ExportFormat, exportOf, MEDIA_TYPES } from './export.ts';
 import { createGate, type Gate } from './gate.ts';
 import { readSent, type Sent } from './sent.ts';
-import { shown } from './shown.ts';
 
 /** Rows of a page where nobody says how many, and at most. */
 const PAGE = 100;

@@ -1,13 +1,12 @@
 /** Routes about periodic tasks: what is set, what is due, what became of it. */
 import { type Answer, answer, type Refusal, refuse } from '../answer.ts';
+import { faultIn } from '../contract/fault.ts';
 import { schedule as scheduleShape } from '../contract/periodic.ts';
 import type { Seconds } from '../domain/event.ts';
-import { duesAfter, faultOfSchedules, timingOf } from '../domain/periodic.ts';
+import { dueTimesAfter, faultOfSchedules, timingOf } from '../domain/periodic.ts';
 import { describeSchedule, type Schedule } from '../domain/schedule.ts';
-import { wallTime, type Zone, zoneOf } from '../domain/zone.ts';
 import type { PeriodicTasks } from '../store/periodic-tasks.ts';
 import type { Handlers } from './answers.ts';
-import { faultIn } from './sent.ts';
 
 export interface PeriodicSources {
   readonly periodic: PeriodicTasks;
@@ -36,9 +35,8 @@ export function periodicHandlers({ periodic, clock }: PeriodicSources): Pick<Han
       const { after = clock(), count = 10, scheduled_at = after, start_time = null, expires = null } = query;
       const schedule = readSchedule(query.schedule);
       if ('problem' in schedule) return schedule;
-      const zone = zoneOf(schedule.kind === 'crontab' ? schedule.timezone : 'UTC') as Zone;
-      const dues = duesAfter(timingOf({ schedules: [schedule], scheduled_at, start_time, expires }), after, count);
-      const items = dues.map((due_at) => ({ due_at, local: wallTime(zone, due_at) }));
+      const timing = timingOf({ schedules: [schedule], scheduled_at, start_time, expires });
+      const items = dueTimesAfter(timing, after, count);
       return answer({ schedule: describeSchedule(schedule), items });
     },
   };

@@ -1,9 +1,8 @@
 /** What comes with a request that writes: its body as the contract has it, and which version of a thing it means. */
 import type { HonoRequest } from 'hono';
-import type { z } from 'zod';
 import type { ErrorAnswer } from '../contract/api.ts';
+import { faultIn } from '../contract/fault.ts';
 import type { Route } from '../contract/routes.ts';
-import { shown } from './shown.ts';
 
 export interface Sent {
   readonly body: unknown;
@@ -39,17 +38,4 @@ export async function readSent(route: Route, request: HonoRequest): Promise<Sent
   }
   const read = route.body.safeParse(given);
   return read.success ? { body: read.data, isMeant } : { status: 400, told: faultIn(read.error) };
-}
-
-/** The first thing that is wrong with what was sent. @param where in the request it was */
-export function faultIn({ issues }: z.ZodError, where: readonly string[] = []): ErrorAnswer {
-  const [issue] = issues;
-  const path = [...where, ...(issue?.path ?? [])];
-  if (issue?.code === 'unrecognized_keys') {
-    const parameter = [...path, issue.keys[0]].join('.');
-    return { error: `there is no field ${shown(parameter)} here`, parameter };
-  }
-  const parameter = path.join('.');
-  const expected = issue?.message ?? 'something else';
-  return { error: `${parameter || 'the body'}: expected ${expected}`, parameter, expected };
 }

@@ -11,7 +11,7 @@ import type {
 } from '../contract/periodic.ts';
 import { fromCursor, toCursor } from '../cursor.ts';
 import type { Seconds } from '../domain/event.ts';
-import { faultsOf, type PeriodicDefinition, type PeriodicRow } from '../domain/periodic.ts';
+import { DEFAULT_SETTINGS, faultsOf, type PeriodicDefinition, type PeriodicRow } from '../domain/periodic.ts';
 import { databaseError, sqlState } from '../postgres.ts';
 import { storableText } from '../postgres-text.ts';
 import type { PageQuestion } from './history.ts';
@@ -45,13 +45,6 @@ export interface PeriodicTasks {
 }
 
 const TABLE = 'djcelery_periodictask';
-
-/** As the table has it. */
-const DEFAULTS: Omit<PeriodicDefinition, 'name' | 'task' | 'schedules'> = {
-  ...{ args: '[]', kwargs: '{}', headers: '{}', queue: null, exchange: null, routing_key: null, priority: null },
-  ...{ expires: null, expire_seconds: null, one_off: false, start_time: null, enabled: true, description: '' },
-  catch_up: 1,
-};
 
 export function createPeriodicTasks(db: Knex, clock: () => Seconds): PeriodicTasks {
   const told = async (rows: readonly PeriodicRow[]): Promise<PeriodicTaskRow[]> => {
@@ -113,7 +106,7 @@ export function createPeriodicTasks(db: Knex, clock: () => Seconds): PeriodicTas
 
     create: (settings) =>
       guarded(async () => {
-        const { schedule, ...rest } = { ...DEFAULTS, ...settings };
+        const { schedule, ...rest } = { ...DEFAULT_SETTINGS, ...settings };
         const fault = faultIn({ ...rest, schedules: [schedule] } as PeriodicDefinition, settings);
         if (fault) return fault;
         const id = await db.transaction(async (trx) => {
