@@ -46,9 +46,14 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
+/** Milliseconds that a timer of Node's can wait: one set to more, some 25 days, goes off at once. */
+const LONGEST = 2 ** 31 - 1;
+
 /** Waits; throws an AbortError when the signal aborts first. */
 export async function sleep(seconds: number, signal: AbortSignal): Promise<void> {
-  await delay(seconds * 1000, undefined, { signal });
+  let left = seconds * 1000;
+  for (; left > LONGEST; left -= LONGEST) await delay(LONGEST, undefined, { signal });
+  await delay(left, undefined, { signal });
 }
 
 /**
