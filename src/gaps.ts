@@ -37,18 +37,18 @@ export class GapRecorder implements AsyncDisposable {
     this.#joining.set(cluster, lastReceived);
   }
 
-  /** It was joined: what was sent since its last recorded event is missing, unless a queue kept it. */
-  joined({ cluster, existed, simulated }: ReceiverStatus): void {
+  /** It was joined: what was sent since its last recorded event is missing, unless a queue kept it for certain. */
+  joined({ cluster, kept, simulated }: ReceiverStatus): void {
     const since = this.#joining.get(cluster) ?? null;
     this.#joining.delete(cluster);
-    if (since === null || existed || simulated) return;
+    if (since === null || kept || simulated) return;
     this.record({
       cluster,
       cause: 'recorder-down',
       started_at: since,
       ended_at: Math.max(since, now()),
       estimate: null,
-      detail: 'celerycam was not running, and nothing kept the events meanwhile',
+      detail: 'celerycam was not running, and no queue was there that is sure to have kept the events meanwhile',
     });
   }
 

@@ -51,12 +51,17 @@ export interface ReceiverStatus {
   readonly received: number;
   /** Why it is not connected; null while it is. */
   readonly error: string | null;
-  /** Durable mode: whether the queue, and so what was sent meanwhile, was there when this process first came; null before. */
-  readonly existed: boolean | null;
+  /**
+   * Durable mode: whether a queue was there, when this process first came, that has kept what was sent before: a classic one
+   * may have lost it. Null before that, and as a guest.
+   */
+  readonly kept: boolean | null;
 }
 
 /** A session that lasted so long was no accident: the next failure starts the waiting from the shortest again. */
 const STABLE: Seconds = 10;
+/** Between two looks whether there is room in the inbox. */
+const LOOK: Seconds = 0.1;
 /** A broker that has accepted the login has so long to declare the queue and start delivering. */
 const JOIN_TIMEOUT: Seconds = 30;
 const NO_HEADERS = {};
@@ -71,7 +76,7 @@ const NO_HEADERS = {};
  * closes it, and the broker gives what was not acknowledged to whoever comes next.
  *
  * What may be missing is told as gaps, see `Misses`. Memory stays bounded: a guest's messages are refused when the inbox is
- * full; with a durable queue it comes back with a smaller prefetch when the messages are too large for the inbox.
+ * full; with a durable queue it comes back with a smaller prefetch, once there is room, when the messages are too large for the inbox.
  */
 export class Receiver implements AsyncDisposable {
   readonly #options: ReceiverOptions;
@@ -105,7 +110,7 @@ export class Receiver implements AsyncDisposable {
       lastDelivery: null,
       received: 0,
       error: null,
-      existed: null,
+      kept: null,
     };
   }
 
@@ -132,8 +137,17 @@ export class Receiver implements AsyncDisposable {
         this.#disconnected(error, retryIn);
         if (MonitorError.is(error, 'QUEUE_MISMATCH')) throw error;
         await sleep(retryIn, signal).catch(() => {});
+        if (MonitorError.is(error, 'BUFFER_FULL')) await this.#room(signal);
       }
     }
+  }
+
+  /**
+   * Waits until the inbox takes messages again. To come back earlier would give it the same ones time after time, and
+   * RabbitMQ drops what a quorum queue was given back some twenty times.
+   */
+  async #room(signal: AbortSignal): Promise<void> {
+    while (!this.#parts.inbox.hasRoom && !signal.aborted) await sleep(LOOK, signal).catch(() => {});
   }
 
   /** Idempotent; see `Session`. */
@@ -222,9 +236,10 @@ export class Receiver implements AsyncDisposable {
 
   #connected(url: string, { version, queue }: Session, exists: boolean | null): void {
     const since = now();
-    const existed = this.#status.existed ?? exists;
+    const { queueType } = this.#options;
+    const kept = this.#status.kept ?? (exists && queueType === 'quorum');
     const joined = { connected: true, url: redactUrl(url), version, queue, since, error: null };
-    this.#status = { ...this.#status, ...joined, existed };
+    this.#status = { ...this.#status, ...joined, kept };
     this.#misses.consuming(since);
   }
 

@@ -46,7 +46,7 @@ export class SimulatedReceiver implements AsyncDisposable {
       lastDelivery: this.#lastDelivery,
       received: this.#received,
       error: null,
-      existed: null,
+      kept: null,
     };
   }
 

@@ -112,7 +112,7 @@ function clusterAnswer(sources: ApiSources): ClusterAnswer {
   };
 }
 
-function toReceiverRecord({ lastDelivery, existed: _, ...status }: ReceiverStatus): ReceiverRecord {
+function toReceiverRecord({ lastDelivery, kept: _, ...status }: ReceiverStatus): ReceiverRecord {
   return { ...status, last_delivery: lastDelivery };
 }
 

@@ -48,7 +48,7 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('a restart of the broker by %s', 
     expect(receiving.receiver.status).toMatchObject({
       connected: true,
       mode: 'durable',
-      existed: signal === 'SIGKILL',
+      kept: signal === 'SIGKILL',
     });
   });
 });

@@ -1,4 +1,5 @@
 /** The receiver against a real broker: both ways to join, and every way to lose it. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { decode } from '../../src/broker/decoder.ts';
 import { acknowledge, type Delivery } from '../../src/broker/delivery.ts';
@@ -191,7 +192,7 @@ describe('with a durable queue', () => {
     await using sender = await openSender(vhost.url);
     {
       await using receiving = await startReceiving(options);
-      expect(receiving.receiver.status).toMatchObject({ mode: 'durable', queue: 'recorder', existed: false });
+      expect(receiving.receiver.status).toMatchObject({ mode: 'durable', queue: 'recorder', kept: false });
       await sender.send([event(1), event(2), event(3)]);
       const deliveries = await receiving.take(3);
       expect(deliveries.map(({ redelivered }) => redelivered)).toEqual([false, false, false]);
@@ -199,11 +200,19 @@ describe('with a durable queue', () => {
     }
     await sender.send([event(4)]);
     await using receiving = await startReceiving(options);
-    expect(receiving.receiver.status.existed).toBe(true);
+    expect(receiving.receiver.status.kept).toBe(true);
     const deliveries = await receiving.take(2);
     expect(clocks(deliveries)).toEqual([3, 4]);
     expect(deliveries.map(({ redelivered }) => redelivered)).toEqual([true, false]);
     expect(receiving.gaps).toEqual([]);
+  });
+
+  test('a classic queue that was there is not sure to have kept anything', async () => {
+    await using vhost = await freshVhost();
+    const options = receiverOptions(vhost.url, { queue: 'recorder', queueType: 'classic' });
+    await (await startReceiving(options))[Symbol.asyncDispose]();
+    await using receiving = await startReceiving(options);
+    expect(receiving.receiver.status.kept).toBe(false);
   });
 
   test('what was recorded after the stop is still acknowledged', async () => {
@@ -243,6 +252,9 @@ describe('with a durable queue', () => {
     await sender.send(large);
     expect((await lost).reason).toContain('a prefetch of 16 is too much');
     expect(receiving.inbox.bytes).toBeLessThan(30_000);
+    // As long as nobody takes them: each time that it came back the broker would count one more attempt.
+    const again = receiving.next('receiver:lost').then(() => 'came back');
+    expect(await Promise.race([again, delay(1500, 'waits')])).toBe('waits');
     const seen = new Set<unknown>();
     while (seen.size < large.length) {
       const deliveries = await receiving.take(1);

@@ -21,7 +21,7 @@ const receiver: ReceiverStatus = {
   lastDelivery: null,
   received: 0,
   error: null,
-  existed: null,
+  kept: null,
 };
 
 let now: number;
