@@ -11,6 +11,7 @@ const CODES = {
   BUFFER_FULL: { retry: true, means: 'messages came faster than they can be recorded, and larger than can wait' },
   DATABASE_UNREACHABLE: { retry: true, means: 'the database could not be reached' },
   DATABASE_OUTDATED: { retry: false, means: 'the database schema is newer or older than this program' },
+  DATABASE_UNFIT: { retry: false, means: 'the database is read-only, or does not grant what recording needs' },
   EMBEDDED_POSTGRES: { retry: false, means: 'the embedded Postgres could not be started' },
   TASK_UNKNOWN: { retry: false, means: 'nothing is recorded of the task that was asked for' },
   QUESTION_REFUSED: { retry: false, means: 'the API did not answer a question as it was put; the message says why' },

@@ -49,6 +49,8 @@ export interface SeenDatabase {
   readonly pending: readonly string[];
   /** Migrations that only a newer celerycam knows. */
   readonly unknown: readonly string[];
+  /** Why it cannot be recorded in. */
+  readonly lacking: readonly string[];
 }
 
 /** Clocks further apart than this make times hard to read; Celery itself warns at 16 seconds. */
@@ -227,7 +229,11 @@ export function examineDatabase(seen: SeenDatabase): Finding[] {
     const remedy = ['celerycam doctor --database postgres://user:password@host/database'];
     return [{ level: 'problem', text: seen.error ?? 'the database does not answer', remedy }];
   }
-  return [{ level: 'ok', text: `the database answers: PostgreSQL ${seen.version}` }, examineSchema(seen)];
+  return [
+    { level: 'ok', text: `the database answers: PostgreSQL ${seen.version}` },
+    ...seen.lacking.map((text): Finding => ({ level: 'problem', text })),
+    examineSchema(seen),
+  ];
 }
 
 function examineSchema({ schema, applied, pending, unknown }: SeenDatabase): Finding {

@@ -26,9 +26,19 @@ export interface Database extends AsyncDisposable {
 const CONNECT_TIMEOUT = 10;
 
 /**
+ * What the server, the database or the role may have set otherwise. How long work may take is bounded by us, and what a
+ * timeout cuts would be tried again for ever; numbers must be read back as they were written; and what a broker was told
+ * is recorded must outlive a crash of the server.
+ */
+const SESSION = `
+  set statement_timeout = 0; set lock_timeout = 0; set extra_float_digits = 1; set datestyle = 'ISO';
+  set default_transaction_isolation = 'read committed';
+  select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off'`;
+
+/**
  * Connects.
  * @throws MonitorError DATABASE_UNREACHABLE, also where the server refuses the login or has no such database;
- *   CONFIG_INVALID for a URL that cannot be read or a database whose encoding is not UTF-8.
+ *   CONFIG_INVALID for a URL that cannot be read, a pooler that gives no sessions, a database whose encoding is not UTF-8.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, schema, poolSize = 6, silence = 5 } = options;
@@ -40,6 +50,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     watch[Symbol.dispose]();
   };
   try {
+    await haveOwnSessions(knex);
     const { rows } = await knex.raw('show server_encoding');
     const encoding: unknown = rows[0]?.server_encoding;
     if (encoding !== 'UTF8') {
@@ -53,6 +64,16 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     throw new MonitorError('DATABASE_UNREACHABLE', message, { cause });
   }
   return { knex, schema, [Symbol.asyncDispose]: close };
+}
+
+/** Two connections at once: the watch refuses the second where both have the same session. */
+async function haveOwnSessions(knex: Knex): Promise<void> {
+  const first: pg.Client = await knex.client.acquireConnection();
+  try {
+    await knex.client.releaseConnection(await knex.client.acquireConnection());
+  } finally {
+    await knex.client.releaseConnection(first);
+  }
 }
 
 function connectionOf(url: string): pg.ClientConfig {
@@ -74,7 +95,15 @@ function connectionOf(url: string): pg.ClientConfig {
 
 function createPool(connection: pg.ClientConfig, watch: Watch, schema: string, poolSize: number): Knex {
   const afterCreate = (client: pg.Client, done: (error: unknown) => void): void => {
-    watch.admit(client).then(() => done(null), done);
+    const fail = (error: unknown): void => {
+      // knex forgets it, but does not close it.
+      client.end().catch(ignore);
+      done(error);
+    };
+    client
+      .query(SESSION)
+      .then(() => watch.admit(client))
+      .then(() => done(null), fail);
   };
   return createKnex({
     client: 'pg',

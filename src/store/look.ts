@@ -2,6 +2,7 @@
 import type { SeenDatabase } from '../domain/findings.ts';
 import { reasonOf } from '../errors.ts';
 import type { Database } from './database.ts';
+import { lackingIn } from './fitness.ts';
 import { migrationStatus } from './migrate.ts';
 
 /** Changes nothing. Where it does not answer, that is what is seen. */
@@ -14,11 +15,13 @@ export async function lookAt(database: Database): Promise<SeenDatabase> {
     applied: 0,
     pending: [],
     unknown: [],
+    lacking: [],
   };
   try {
     const { rows } = await database.knex.raw('show server_version');
     const { applied, pending, unknown } = await migrationStatus(database);
-    return { ...seen, version: String(rows[0].server_version), applied: applied.length, pending, unknown };
+    const lacking = await lackingIn(database);
+    return { ...seen, version: String(rows[0].server_version), applied: applied.length, pending, unknown, lacking };
   } catch (error) {
     return { ...seen, error: reasonOf(error) };
   }

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { MIGRATIONS, type Migration } from '../../migrations/index.ts';
 import { MonitorError } from '../errors.ts';
 import type { Database } from './database.ts';
+import { lackingIn } from './fitness.ts';
 
 export interface MigrationStatus {
   readonly applied: readonly string[];
@@ -14,9 +15,12 @@ export interface MigrationStatus {
 /**
  * Applies what is missing and returns its names. Creates the schema where it does not exist. Safe to run at once from
  * several processes: one does it and the others wait.
- * @throws MonitorError DATABASE_OUTDATED where a newer program was here before.
+ * @throws MonitorError DATABASE_OUTDATED where a newer program was here before, DATABASE_UNFIT where it cannot be recorded in.
  */
 export async function migrateUp(database: Database): Promise<readonly string[]> {
+  const lacking = await lackingIn(database);
+  if (lacking.length > 0)
+    throw new MonitorError('DATABASE_UNFIT', `the database cannot be recorded in: ${lacking.join('; ')}`);
   return exclusively(database, async (knex) => {
     await createSchema(database);
     refuseNewer(await migrationStatus(database));

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { Seconds } from '../domain/event.ts';
+import { MonitorError } from '../errors.ts';
 import { sqlState } from '../postgres.ts';
 
 /** A connection of the pool, and the session that it has on the server. */
@@ -21,6 +22,10 @@ const ID = `pid || '/' || extract(epoch from backend_start)`;
 
 /** How long an answer that the server has sent may be on its way. */
 const ON_THE_WAY: Seconds = 1;
+
+const SHARED =
+  'the address of the database is that of a pooler, by which connections share sessions (PgBouncer: pool_mode = transaction); ' +
+  'name the server itself, or one with pool_mode = session';
 
 export class Watch implements Disposable {
   readonly #config: pg.ClientConfig;
@@ -40,7 +45,10 @@ export class Watch implements Disposable {
     this.#timer = setInterval(() => void this.#look(), patience);
   }
 
-  /** For the pool: takes a new connection into care, and ends the sessions of those that were lost before it is used. */
+  /**
+   * For the pool: takes a new connection into care, and ends the sessions of those that were lost before it is used.
+   * @throws MonitorError CONFIG_INVALID where another connection has the same session
+   */
   async admit(client: pg.Client): Promise<void> {
     const session: Session = { client, id: null, moved: 0 };
     this.#sessions.add(session);
@@ -50,6 +58,10 @@ export class Watch implements Disposable {
     });
     const query = `select ${ID} as id from pg_stat_activity where pid = pg_backend_pid()`;
     session.id = (await client.query<{ id: string }>(query)).rows[0]?.id ?? null;
+    for (const other of this.#sessions) {
+      // Locks, temporary tables and the schema in use belong to a session: here any transaction may get another one.
+      if (other !== session && other.id === session.id) throw new MonitorError('CONFIG_INVALID', SHARED);
+    }
     const lost = [...this.#lost];
     if (lost.length === 0) return;
     try {

@@ -1,8 +1,10 @@
 /** Connections to Postgres whose other end is gone without a word are told from those that wait for a slow server. */
 import type { Knex } from 'knex';
+import pg from 'pg';
 import { expect, test } from 'vitest';
 import { transaction } from '../../src/postgres.ts';
 import { openDatabase } from '../../src/store/database.ts';
+import { Watch } from '../../src/store/watch.ts';
 import { openProxyTo } from '../support/proxy.ts';
 import { freshDatabase } from '../support/services.ts';
 
@@ -76,4 +78,17 @@ test('where nothing answers any more, whoever waits hears of it', async () => {
   await expect(query).rejects.toThrow('did not answer in time');
   proxy.pass();
   expect((await knex.raw('select 1 as answer')).rows).toEqual([{ answer: 1 }]);
+});
+
+test('two connections with one session, as behind a pooler of transactions, are refused', async () => {
+  await using fresh = await freshDatabase();
+  using watch = new Watch({ connectionString: fresh.url }, SILENCE);
+  const client = new pg.Client({ connectionString: fresh.url });
+  await client.connect();
+  await watch.admit(client);
+  await expect(watch.admit(client)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('pool_mode = session'),
+  });
+  await client.end();
 });

@@ -28,7 +28,16 @@ export function createRecord(answers: Partial<Questions> = {}): Questions {
     gaps: list,
     gapsBetween: async () => [],
     database: async () => ({
-      ...{ exists: true, version: '15.20', error: null, schema: 'celerycam', applied: 5, pending: [], unknown: [] },
+      ...{
+        exists: true,
+        version: '15.20',
+        error: null,
+        schema: 'celerycam',
+        applied: 5,
+        pending: [],
+        unknown: [],
+        lacking: [],
+      },
     }),
     deadLetters: list,
     eventsOf: async () => [],

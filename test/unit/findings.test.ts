@@ -98,7 +98,16 @@ describe('a broker', () => {
 });
 
 test('a database', () => {
-  const seen = { exists: true, version: '15.20', error: null, schema: 's', applied: 2, pending: [], unknown: [] };
+  const seen = {
+    exists: true,
+    version: '15.20',
+    error: null,
+    schema: 's',
+    applied: 2,
+    pending: [],
+    unknown: [],
+    lacking: [],
+  };
   const last = (change: object) => examineDatabase({ ...seen, ...change }).at(-1);
   expect(last({})).toMatchObject({ level: 'ok', text: 'the schema "s" is up to date (2 migrations)' });
   expect(last({ applied: 0, pending: ['a'] })).toMatchObject({
