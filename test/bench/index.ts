@@ -2,7 +2,8 @@
  * `npm run bench [drain|journal|shutter|fold|feed|history|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
  * the same machine. Only the ratios travel; quote the machine with them.
  *
- * `history` takes `--full`, `--database URL` (one that it may fill, or has filled before; it stays) and `--only PATTERN` (which questions).
+ * `history` takes `--full`, `--database URL` (one that it may fill, or has filled before; it stays), `--only PATTERN` (which questions)
+ * and `--rounds N`.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -23,6 +24,7 @@ const { positionals: asked, values: options } = parseArgs({
     full: { type: 'boolean' },
     database: { type: 'string' },
     only: { type: 'string', default: '' },
+    rounds: { type: 'string', default: '200' },
   },
 });
 
@@ -56,8 +58,8 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
     console.log(
       `questions over ${tasks.toLocaleString('en')} tasks and three times as many versions: p50, p99 in ms, items`,
     );
-    const only = new RegExp(options.only);
-    await benchHistory({ url, tasks, only }, ({ question, p50, p99, goal, items, bounded }) => {
+    const which = { only: new RegExp(options.only), rounds: Number(options.rounds) };
+    await benchHistory({ url, tasks, ...which }, ({ question, p50, p99, goal, items, bounded }) => {
       const figures = [p50, p99].map((ms) => ms.toFixed(1).padStart(8)).join('');
       const notes = [p99 > goal ? `over ${goal} ms` : '', bounded ? 'looked so far' : ''].filter(Boolean).join(', ');
       console.log(`${question.padEnd(54)}${figures}${String(items).padStart(6)} ${notes}`);
