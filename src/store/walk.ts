@@ -27,7 +27,7 @@ export interface Found {
   readonly upTo: Key | null;
 }
 
-/** Rows that one statement looks at, but for the first, which is enough where most rows match: some milliseconds. */
+/** Rows that one statement looks at, at most: some milliseconds where they lie together. */
 const STEP = 1000;
 
 /**
@@ -50,8 +50,10 @@ export async function walk(
   const { ceiling } = source;
   const below: Condition[] = ceiling === null ? [] : [(p) => `${order.columns[0]} <= ${p.add(ceiling, 'float8')}`];
   let place = from;
-  for (let n = 0; ; n += 1) {
-    const step = n === 0 ? 2 * limit : STEP;
+  // Enough where most rows match. Where each row lies somewhere else they take ten times as long: as many as there is time for.
+  let step = 2 * limit;
+  for (;;) {
+    const begun = performance.now();
     let behind: Key | null = null;
     for (const { where, valued, by } of segments(order, place)) {
       if (!valued && last !== null && last[0] !== null) continue;
@@ -77,7 +79,9 @@ export async function walk(
     }
     if (behind === null) return { items, upTo: last };
     place = behind;
-    if (performance.now() > deadline) return { items, upTo: place };
+    const ended = performance.now();
+    if (ended > deadline) return { items, upTo: place };
+    step = Math.min(STEP, Math.ceil((step * (deadline - ended)) / (ended - begun)));
   }
 }
 
