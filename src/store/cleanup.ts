@@ -59,12 +59,8 @@ export async function cleanup(db: Knex, expiry: Expiry, time: Seconds, signal?: 
     'delete from snapshots where id = any(array(select id from snapshots ' +
       `where taken_at <= '${limit}' and id < (select max(id) from snapshots) order by id limit ${CHUNK}))`,
   );
-  const oldest = '(select min(id) from snapshots)';
-  let history = 0;
-  for (const table of ['task_history', 'worker_history']) {
-    history += await inChunks(`delete from ${table} where ctid = any(array(
-      select ctid from ${table} where until <= ${oldest} limit ${CHUNK}))`);
-  }
+  const history = (await inChunks(expireVersions('task_history'))) + (await inChunks(expireVersions('worker_history')));
+  await inChunks(expireVersions('task_history_spans'));
   return { tasks, workers, history, snapshots };
 }
 
@@ -93,6 +89,12 @@ function expireTasks(states: string, limit: Seconds): string {
 function expireFigures(resolution: number, limit: Seconds): string {
   return `delete from task_figures where ctid = any(array(select ctid from task_figures
     where resolution = ${resolution} and kind in ('all', 'name', 'worker') and start < ${Math.floor(limit)} limit ${CHUNK}))`;
+}
+
+/** Versions that held at no snapshot that is kept. */
+function expireVersions(table: string): string {
+  return `delete from ${table} where ctid = any(array(
+    select ctid from ${table} where until <= (select min(id) from snapshots) limit ${CHUNK}))`;
 }
 
 /** Deletes the rows that `which` selects and keeps their last version as history: it holds up to and with the latest snapshot. */

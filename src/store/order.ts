@@ -1,6 +1,7 @@
 /** The orders in which tasks are listed, and where in them a list goes on. */
 import type { TaskRow, TaskSort } from '../contract/history.ts';
 import type { Condition, Parameters } from './parameters.ts';
+import type { TimeColumn } from './reach.ts';
 
 /** A place in an order: the values of its columns, of which `task_id` and `cluster` are always the last. */
 export type Key = readonly (number | string | null)[];
@@ -10,6 +11,8 @@ export interface Segment {
   readonly where: Condition;
   /** Its rows have a value of what is sorted by. */
   readonly valued: boolean;
+  /** The time by which it is ordered, known of all its rows, and where it begins; null where it is by something else. */
+  readonly time: { readonly column: TimeColumn; readonly after: number | null } | null;
   readonly by: string;
 }
 
@@ -57,31 +60,30 @@ export function segments(order: Order, after: Key | null): readonly Segment[] {
   const { sort, descending, columns } = order;
   const [value = '', ...rest] = columns;
   const by = directed(columns, descending).join(', ');
-  const tail = directed(rest, descending).join(', ');
   const beyond = descending ? '<' : '>';
+  const time = (place: number | null): Segment['time'] => (isTime(value) ? { column: value, after: place } : null);
+  const unvalued = { valued: false, time: null, by: directed(rest, descending).join(', ') };
   if (after === null) {
     return [
-      { where: () => `${value} is not null`, valued: true, by },
-      { where: () => `${value} is null`, valued: false, by: tail },
+      { where: () => `${value} is not null`, valued: true, time: time(null), by },
+      { where: () => `${value} is null`, ...unvalued },
     ];
   }
   const [at = null] = after;
   if (sort === 'name') {
-    const within = group(order, after);
     if (at === null)
-      return within.map(({ where, by }) => ({ where: (p) => `name is null and ${where(p)}`, valued: false, by }));
-    return [
-      ...within.map(({ where, by }) => ({
-        where: (p: Parameters) => `name = ${p.add(at, 'text')} and ${where(p)}`,
-        valued: true,
+      return group(order, after).map(({ where, by }) => ({
+        ...unvalued,
+        where: (p) => `name is null and ${where(p)}`,
         by,
-      })),
-      { where: (p) => `name ${beyond} ${p.add(at, 'text')}`, valued: true, by },
-      { where: () => 'name is null', valued: false, by: tail },
+      }));
+    return [
+      ...ofName(order, at as string, after),
+      { where: (p) => `name ${beyond} ${p.add(at, 'text')}`, valued: true, time: null, by },
+      { where: () => 'name is null', ...unvalued },
     ];
   }
-  if (at === null)
-    return [{ where: (p) => `${value} is null and ${identity(after, beyond, p)}`, valued: false, by: tail }];
+  if (at === null) return [{ where: (p) => `${value} is null and ${identity(after, beyond, p)}`, ...unvalued }];
   return [
     {
       where: (p) => {
@@ -89,29 +91,52 @@ export function segments(order: Order, after: Key | null): readonly Segment[] {
         return `${value} ${beyond}= ${place} and (${value} <> ${place} or ${identity(after, beyond, p)})`;
       },
       valued: true,
+      time: time(at as number),
       by,
     },
-    { where: () => `${value} is null`, valued: false, by: tail },
+    { where: () => `${value} is null`, ...unvalued },
   ];
 }
 
-/** What comes after a place among tasks of the same name. */
-function group({ descending }: Order, after: Key): readonly Omit<Segment, 'valued'>[] {
+function isTime(column: string): column is TimeColumn {
+  return column === 'received' || column === 'started' || column === '"timestamp"';
+}
+
+/** Tasks of one name, sorted by name; those after a place, or all. */
+export function ofName(order: Order, name: string, after: Key | null): readonly Segment[] {
+  return group(order, after).map((segment) => ({
+    ...segment,
+    where: (p) => `name = ${p.add(name, 'text')} and ${segment.where(p)}`,
+    valued: true,
+  }));
+}
+
+/** Tasks of the same name: what comes after a place; null: all. */
+function group({ descending }: Order, after: Key | null): readonly Omit<Segment, 'valued'>[] {
   const beyond = descending ? '<' : '>';
-  const [, received = null] = after;
   const known = directed(['received', 'task_id', 'cluster'], descending).join(', ');
   const unknown = directed(['task_id', 'cluster'], descending).join(', ');
-  const inUnknown = { where: (p: Parameters) => `received is null and ${identity(after, beyond, p)}`, by: unknown };
-  if (received === null)
-    return descending ? [inUnknown, { where: () => 'received is not null', by: known }] : [inUnknown];
-  const inKnown = {
+  const allKnown = {
+    where: () => 'received is not null',
+    time: { column: 'received', after: null },
+    by: known,
+  } as const;
+  const allUnknown = { where: () => 'received is null', time: null, by: unknown };
+  if (after === null) return descending ? [allUnknown, allKnown] : [allKnown, allUnknown];
+  const [, received = null] = after;
+  if (received === null) {
+    const rest = { ...allUnknown, where: (p: Parameters) => `received is null and ${identity(after, beyond, p)}` };
+    return descending ? [rest, allKnown] : [rest];
+  }
+  const rest = {
     where: (p: Parameters) => {
       const place = p.add(received, 'float8');
       return `received ${beyond}= ${place} and (received <> ${place} or ${identity(after, beyond, p)})`;
     },
+    time: { column: 'received', after: received as number } as const,
     by: known,
   };
-  return descending ? [inKnown] : [inKnown, { where: () => 'received is null', by: unknown }];
+  return descending ? [rest] : [rest, allUnknown];
 }
 
 function identity(after: Key, beyond: '<' | '>', parameters: Parameters): string {

@@ -14,6 +14,7 @@ import { type Conjunct, indexed } from './filter-sql.ts';
 import { beyond, type Key, keyOf, type Order } from './order.ts';
 import { all, type Condition, plain } from './parameters.ts';
 import { type Asked, cut, fewest, type Listed, ordered } from './present.ts';
+import type { Reach } from './reach.ts';
 import { AHEAD } from './rows.ts';
 import { type FoundTask, PAST_ROW, toTaskRow } from './task-rows.ts';
 import { type Found, fetch, type Source, walk } from './walk.ts';
@@ -30,17 +31,18 @@ export async function pastTasks(client: pg.Client, asked: Asked, asOf: AsOf): Pr
   const keyed = conjuncts.find((each) => each.kind === 'texts' && ['uuid', 'root'].includes(each.field));
   const key = keyed && indexed(keyed);
   if (key) return { ...cut(await pastOf(client, asked, key, snapshot), order, limit), exactly: null };
-  const byTime = order.sort !== 'runtime' && order.sort !== 'name';
-  const clocks = byTime ? await clocksAt(client, snapshot) : null;
-  const ceiling = clocks && clocks.latest + AHEAD;
-  const honest = byTime ? [plain('not ahead')] : [];
+  // No time says anything of runtimes. Tasks of one name are in the order of a time.
+  const clocks = order.sort === 'runtime' ? null : await clocksAt(client, snapshot);
+  const reach = clocks && { ceiling: clocks.latest + AHEAD, held: null };
+  const honest = clocks ? [plain('not ahead')] : [];
 
   const states = stateSets(conjuncts);
-  const found: Found[] = [await unchanged(client, asked, [stays, ...honest], ceiling)];
+  const found: Found[] = [await unchanged(client, asked, [stays, ...honest], reach)];
   let last = found[0]?.upTo ?? null;
   if (states.ended) {
     const source: Source = {
-      ...{ table: 'task_history', columns: PAST_ROW, besides: 'since, until, ahead', ceiling },
+      ...{ table: 'task_history', columns: PAST_ROW, besides: 'since, until, ahead' },
+      reach: reach && { ...reach, held: snapshot },
       narrow: all([plain(ENDED), namedOnly(order, conjuncts)]),
       filter: all([held, ...honest, asked.filter]),
     };
@@ -95,7 +97,7 @@ async function unchanged(
   client: pg.Client,
   { order, conjuncts, filter, from, limit, deadline }: Asked,
   conditions: readonly Condition[],
-  ceiling: number | null,
+  reach: Reach | null,
 ): Promise<Found> {
   const asked = all([...conditions, filter]);
   const few = await fewest(client, conjuncts);
@@ -105,7 +107,7 @@ async function unchanged(
   }
   const narrow = ordered(order, conjuncts);
   const kept = { table: 'task_states', columns: PAST_ROW, besides: 'since, ahead' } as const;
-  const source: Source = { ...kept, narrow, ceiling, filter: asked };
+  const source: Source = { ...kept, narrow, reach, filter: asked };
   // Half of the time is for what has expired since.
   return walk(client, source, order, from, null, limit, (performance.now() + deadline) / 2);
 }

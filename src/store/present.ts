@@ -42,7 +42,7 @@ export async function presentTasks(client: pg.Client, asked: Asked): Promise<Lis
     const exactly = await countUpTo(client, 'task_states', all([few, filter]), FEW);
     return { ...cut(found, order, limit), exactly };
   }
-  const source = { ...PRESENT, narrow: ordered(order, conjuncts), ceiling: null, filter };
+  const source = { ...PRESENT, narrow: ordered(order, conjuncts), reach: null, filter };
   const found = await walk(client, source, order, from, null, limit, asked.deadline);
   if (conjuncts.length > 0) return { ...found, exactly: null };
   const counted = await countUpTo(client, 'task_states', EVERYTHING, COUNTED + 1);

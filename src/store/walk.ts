@@ -2,8 +2,9 @@
 import type pg from 'pg';
 import type { TaskRow } from '../contract/history.ts';
 import { rows } from './ask.ts';
-import { beyond, type Key, keyOf, type Order, segments } from './order.ts';
+import { beyond, type Key, keyOf, type Order, ofName, type Segment, segments } from './order.ts';
 import { all, type Condition, plain } from './parameters.ts';
+import { type Reach, within } from './reach.ts';
 import { type FoundTask, toTaskRow } from './task-rows.ts';
 
 /** Where rows come from. */
@@ -15,8 +16,8 @@ export interface Source {
   readonly besides: string;
   /** What an index answers together with the order: rows that do not satisfy it cost nothing. */
   readonly narrow: Condition;
-  /** No row has a greater value of what is sorted by; null: nobody knows. */
-  readonly ceiling: number | null;
+  /** Where along a time rows can be; null: anywhere. */
+  readonly reach: Reach | null;
   /** What is asked of each row that is looked at. */
   readonly filter: Condition;
 }
@@ -45,44 +46,87 @@ export async function walk(
   deadline: number,
 ): Promise<Found> {
   const items: TaskRow[] = [];
-  const narrow = last === null ? source.narrow : all([source.narrow, upTo(order, last)]);
+  const asked = last === null ? source : { ...source, narrow: all([source.narrow, upTo(order, last)]) };
   const isOver: Condition = last === null ? plain('false') : beyond(order, last);
-  const { ceiling } = source;
-  const below: Condition[] = ceiling === null ? [] : [(p) => `${order.columns[0]} <= ${p.add(ceiling, 'float8')}`];
   let place = from;
   // Enough where most rows match. Where each row lies somewhere else they take ten times as long: as many as there is time for.
   let step = 2 * limit;
-  for (;;) {
+  for (let isMore = true; isMore; ) {
     const begun = performance.now();
-    let behind: Key | null = null;
-    for (const { where, valued, by } of segments(order, place)) {
+    isMore = false;
+    for await (const { where, valued, time, by } of stretches(client, asked, order, place)) {
       if (!valued && last !== null && last[0] !== null) continue;
-      const near = all([where, narrow, ...(valued ? below : [])]);
+      const reached = source.reach && time ? [within(source.reach, time.column, order, time.after)] : [];
+      const near = all([where, asked.narrow, ...reached]);
       const found = await rows<FoundTask & { n: number; fits: boolean | null; over: boolean | null }>(
         client,
         (p) => `with near as materialized (
             select ${source.columns}, ${source.besides}, row_number() over (order by ${by}) as n from ${source.table}
             where ${near(p)} order by ${by} limit ${step}
           ), looked_at as (select near.*, (${source.filter(p)}) as fits, (${isOver(p)}) as over from near)
-          select ${source.columns}, n, fits, over from looked_at where (fits and over is not true) or n = ${step}
-          order by n limit ${limit - items.length + 1}`,
+          select ${source.columns}, n, fits, over from looked_at
+          where (fits and over is not true) or n = (select max(n) from near) order by n limit ${limit - items.length + 1}`,
       );
-      const end = found.at(-1);
       for (const { n: _, fits, over, ...row } of found)
         if (fits && over !== true && items.length < limit) items.push(toTaskRow(row));
       const latest = items.at(-1);
       if (items.length >= limit && latest) return { items, upTo: keyOf(order, latest) };
-      if (end?.n !== step) continue;
+      const end = found.at(-1);
+      if (!end) continue;
       if (end.over === true) return { items, upTo: last };
-      behind = keyOf(order, toTaskRow(end));
-      break;
+      place = keyOf(order, toTaskRow(end));
+      if (performance.now() > deadline) return { items, upTo: place };
+      isMore = end.n === step;
+      if (isMore) break;
     }
-    if (behind === null) return { items, upTo: last };
-    place = behind;
     const ended = performance.now();
-    if (ended > deadline) return { items, upTo: place };
     step = Math.min(STEP, Math.ceil((step * (deadline - ended)) / (ended - begun)));
   }
+  return { items, upTo: last };
+}
+
+/** What comes after a place. By name where rows are wanted of a part of the time only: each name has that part. */
+async function* stretches(
+  client: pg.Client,
+  source: Source,
+  order: Order,
+  place: Key | null,
+): AsyncGenerator<Segment, void, undefined> {
+  const [at = null] = place ?? [];
+  const unnamed = place !== null && at === null;
+  if (order.sort !== 'name' || source.reach === null || unnamed) {
+    yield* segments(order, place);
+    return;
+  }
+  if (at !== null) yield* ofName(order, at as string, place);
+  for (let name = await nextName(client, source, order, at); name !== null; ) {
+    yield* ofName(order, name, null);
+    name = await nextName(client, source, order, name);
+  }
+  yield* segments(order, null).filter(({ valued }) => !valued);
+}
+
+/** The next name of which there are rows within reach, found one after the other along the index. */
+async function nextName(
+  client: pg.Client,
+  { table, narrow, reach }: Source,
+  order: Order,
+  after: Key[0],
+): Promise<string | null> {
+  const { descending } = order;
+  const [beyond, way] = descending ? ['<', 'desc'] : ['>', 'asc'];
+  const [found] = await rows<{ name: string }>(client, (p) => {
+    const next = (where: string): string =>
+      `(select name from ${table} where ${narrow(p)} and ${where} order by name ${way} limit 1)`;
+    const some = (where: string): string =>
+      `exists (select from ${table} where ${narrow(p)} and name = names.next and ${where})`;
+    return `with recursive names (next) as (
+        ${next(after === null ? 'name is not null' : `name ${beyond} ${p.add(after, 'text')}`)}
+        union all select ${next(`name ${beyond} names.next`)} from names where next is not null)
+      select next as name from names where next is not null
+        and (${some(reach ? within(reach, 'received', order, null)(p) : 'true')} or ${some('received is null')}) limit 1`;
+  });
+  return found?.name ?? null;
 }
 
 /** All rows of a condition that few satisfy, in order. */
