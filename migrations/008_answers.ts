@@ -43,17 +43,19 @@ export async function up(knex: Knex): Promise<void> {
     -- Those without the value come last in every list, by their uuid.
     create index task_states_no_received on task_states (task_id, cluster) where received is null;
     create index task_states_no_started on task_states (task_id, cluster) where started is null;
+    create index task_states_no_timestamp on task_states (task_id, cluster) where "timestamp" is null;
     create index task_states_no_runtime on task_states (task_id, cluster) where runtime is null;
     create index task_history_no_received on task_history (task_id, cluster) where received is null and ${ENDED};
     create index task_history_no_started on task_history (task_id, cluster) where started is null and ${ENDED};
+    create index task_history_no_timestamp on task_history (task_id, cluster) where "timestamp" is null and ${ENDED};
     create index task_history_no_runtime on task_history (task_id, cluster) where runtime is null and ${ENDED};
   `);
 }
 
 export async function down(knex: Knex): Promise<void> {
   await knex.raw(`
-    drop index task_states_no_received, task_states_no_started, task_states_no_runtime,
-      task_history_no_received, task_history_no_started, task_history_no_runtime;
+    drop index task_states_no_received, task_states_no_started, task_states_no_timestamp, task_states_no_runtime,
+      task_history_no_received, task_history_no_started, task_history_no_timestamp, task_history_no_runtime;
     drop trigger task_history_spans on task_history;
     drop function add_task_history_spans;
     drop table task_history_spans;

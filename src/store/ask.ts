@@ -15,12 +15,13 @@ const STATEMENT_TIMEOUT: Seconds = 5;
 const PATIENCE: Seconds = 20;
 
 /**
- * Where Postgres has no statistics yet, or old ones, it may believe that to read a large table whole is cheaper than to go
- * by an index; and what a second processor gains is not worth what it takes from the recorder.
+ * Where Postgres has no statistics yet, or old ones, it may believe that to read a large table whole, or to sort a large part
+ * of it, is cheaper than to go by an index; and what a second processor gains is not worth what it takes from the recorder.
  */
 const START = `set transaction isolation level repeatable read, read only;
   set local statement_timeout = ${STATEMENT_TIMEOUT * 1000};
-  set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off;
+  set local enable_seqscan = off; set local enable_sort = off;
+  set local enable_hashjoin = off; set local enable_mergejoin = off;
   set local max_parallel_workers_per_gather = 0; set local work_mem = '32MB'`;
 
 /** @throws MonitorError where the database fails */

@@ -62,7 +62,8 @@ export function segments(order: Order, after: Key | null): readonly Segment[] {
   const by = directed(columns, descending).join(', ');
   const beyond = descending ? '<' : '>';
   const time = (place: number | null): Segment['time'] => (isTime(value) ? { column: value, after: place } : null);
-  const unvalued = { valued: false, time: null, by: directed(rest, descending).join(', ') };
+  // By the name, too: Postgres might look for those without one along the times.
+  const unvalued = { valued: false, time: null, by: sort === 'name' ? by : directed(rest, descending).join(', ') };
   if (after === null) {
     return [
       { where: () => `${value} is not null`, valued: true, time: time(null), by },
@@ -72,11 +73,7 @@ export function segments(order: Order, after: Key | null): readonly Segment[] {
   const [at = null] = after;
   if (sort === 'name') {
     if (at === null)
-      return group(order, after).map(({ where, by }) => ({
-        ...unvalued,
-        where: (p) => `name is null and ${where(p)}`,
-        by,
-      }));
+      return group(order, after).map(({ where }) => ({ ...unvalued, where: (p) => `name is null and ${where(p)}` }));
     return [
       ...ofName(order, at as string, after),
       { where: (p) => `name ${beyond} ${p.add(at, 'text')}`, valued: true, time: null, by },

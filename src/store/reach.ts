@@ -1,7 +1,6 @@
 /** Where along a time rows can lie that held at a snapshot: an index in the order of that time is read only there. */
 import type { Seconds } from '../domain/event.ts';
-import type { Order } from './order.ts';
-import { all, type Condition } from './parameters.ts';
+import type { Parameters } from './parameters.ts';
 
 export type TimeColumn = 'received' | 'started' | '"timestamp"';
 
@@ -13,24 +12,25 @@ export interface Reach {
   readonly held: number | null;
 }
 
-/** Seconds of a row of `task_history_spans`: a power of two, so that nothing is rounded. */
+/** Seconds to a row of `task_history_spans`: a power of two, so that nothing is rounded. */
 const SPAN = 64;
 
-/** @param place only what comes after it is wanted; null: everything */
-export function within(
+/** The earliest and the latest time of interest, as SQL. @param after where a list goes on; null: where it begins */
+export function timesWithin(
   { ceiling, held }: Reach,
   column: TimeColumn,
-  { descending }: Pick<Order, 'descending'>,
-  place: Seconds | null,
-): Condition {
-  const below: Condition = (p) => `${column} <= ${p.add(ceiling, 'float8')}`;
-  if (held === null) return below;
-  const sort = column.replaceAll('"', '');
+  descending: boolean,
+  after: Seconds | null,
+  p: Parameters,
+): { readonly low: string; readonly high: string } {
+  const latest = p.add(ceiling, 'float8');
+  const earliest = `'-infinity'::float8`;
+  if (held === null) return { low: earliest, high: latest };
+  const from = after === null ? (descending ? latest : earliest) : p.add(after, 'float8');
   const [beyond, way] = descending ? ['<=', 'desc'] : ['>=', 'asc'];
-  const from = place ?? (descending ? ceiling : null);
-  const next: Condition = (p) => `(select span from task_history_spans where sort = '${sort}' and until > ${held}
-    ${from === null ? '' : `and span ${beyond} floor(${p.add(from, 'float8')} / ${SPAN})`} order by span ${way} limit 1)`;
-  const inNext: Condition = (p) =>
-    descending ? `${column} < (${next(p)} + 1) * ${SPAN}` : `${column} >= ${next(p)} * ${SPAN}`;
-  return all([below, inNext]);
+  const span = `(select span from task_history_spans where sort = '${column.replaceAll('"', '')}' and until > ${held}
+    and span ${beyond} floor(${from} / ${SPAN}) order by span ${way} limit 1)`;
+  return descending
+    ? { low: earliest, high: `least(${latest}, coalesce((${span} + 1) * ${SPAN}, '-infinity'))` }
+    : { low: `coalesce(${span} * ${SPAN}, 'infinity')`, high: latest };
 }

@@ -4,7 +4,7 @@ import type { TaskRow } from '../contract/history.ts';
 import { rows } from './ask.ts';
 import { beyond, type Key, keyOf, type Order, ofName, type Segment, segments } from './order.ts';
 import { all, type Condition, plain } from './parameters.ts';
-import { type Reach, within } from './reach.ts';
+import { type Reach, timesWithin } from './reach.ts';
 import { type FoundTask, toTaskRow } from './task-rows.ts';
 
 /** Where rows come from. */
@@ -56,8 +56,7 @@ export async function walk(
     isMore = false;
     for await (const { where, valued, time, by } of stretches(client, asked, order, place)) {
       if (!valued && last !== null && last[0] !== null) continue;
-      const reached = source.reach && time ? [within(source.reach, time.column, order, time.after)] : [];
-      const near = all([where, asked.narrow, ...reached]);
+      const near = all([where, asked.narrow, ...(source.reach && time ? [within(source.reach, time, order)] : [])]);
       const found = await rows<FoundTask & { n: number; fits: boolean | null; over: boolean | null }>(
         client,
         (p) => `with near as materialized (
@@ -80,9 +79,16 @@ export async function walk(
       if (isMore) break;
     }
     const ended = performance.now();
-    step = Math.min(STEP, Math.ceil((step * (deadline - ended)) / (ended - begun)));
+    step = Math.min(STEP, 2 * step, Math.ceil((step * (deadline - ended)) / (ended - begun)));
   }
   return { items, upTo: last };
+}
+
+function within(reach: Reach, { column, after }: NonNullable<Segment['time']>, { descending }: Order): Condition {
+  return (p) => {
+    const { low, high } = timesWithin(reach, column, descending, after, p);
+    return `${column} >= ${low} and ${column} <= ${high}`;
+  };
 }
 
 /** What comes after a place. By name where rows are wanted of a part of the time only: each name has that part. */
@@ -99,9 +105,9 @@ async function* stretches(
     return;
   }
   if (at !== null) yield* ofName(order, at as string, place);
-  for (let name = await nextName(client, source, order, at); name !== null; ) {
+  for (let name = await nextName(client, source, source.reach, order, at); name !== null; ) {
     yield* ofName(order, name, null);
-    name = await nextName(client, source, order, name);
+    name = await nextName(client, source, source.reach, order, name);
   }
   yield* segments(order, null).filter(({ valued }) => !valued);
 }
@@ -109,22 +115,24 @@ async function* stretches(
 /** The next name of which there are rows within reach, found one after the other along the index. */
 async function nextName(
   client: pg.Client,
-  { table, narrow, reach }: Source,
-  order: Order,
-  after: Key[0],
+  { table, narrow }: Source,
+  reach: Reach,
+  { descending }: Order,
+  after: Key[0] | null,
 ): Promise<string | null> {
-  const { descending } = order;
   const [beyond, way] = descending ? ['<', 'desc'] : ['>', 'asc'];
   const [found] = await rows<{ name: string }>(client, (p) => {
     const next = (where: string): string =>
       `(select name from ${table} where ${narrow(p)} and ${where} order by name ${way} limit 1)`;
-    const some = (where: string): string =>
-      `exists (select from ${table} where ${narrow(p)} and name = names.next and ${where})`;
+    const some = (where: string): string => `exists (select from ${table} where ${narrow(p)} and ${where})`;
+    // By both at once: one by one, Postgres might look for the name along the times.
+    const { low, high } = timesWithin(reach, 'received', descending, null, p);
+    const known = `(name, received) >= (names.next, ${low}) and (name, received) <= (names.next, ${high})`;
     return `with recursive names (next) as (
         ${next(after === null ? 'name is not null' : `name ${beyond} ${p.add(after, 'text')}`)}
         union all select ${next(`name ${beyond} names.next`)} from names where next is not null)
       select next as name from names where next is not null
-        and (${some(reach ? within(reach, 'received', order, null)(p) : 'true')} or ${some('received is null')}) limit 1`;
+        and (${some(known)} or ${some('name = names.next and received is null')}) limit 1`;
   });
   return found?.name ?? null;
 }

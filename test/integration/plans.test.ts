@@ -2,10 +2,11 @@ import type { Knex } from 'knex';
 import pg from 'pg';
 import { expect, test, vi } from 'vitest';
 import { TASK_SORTS } from '../../src/contract/history.ts';
+import { toCursor } from '../../src/cursor.ts';
 import type { Filter } from '../../src/domain/filter.ts';
 import { createHistory, type TasksQuestion } from '../../src/store/history.ts';
 import { migratedDatabase } from '../support/database.ts';
-import { seed } from '../support/seed.ts';
+import { SNAPSHOTS, seed } from '../support/seed.ts';
 
 const END = Math.floor(Date.now() / 3_600_000) * 3600;
 
@@ -108,6 +109,17 @@ test('no question reads a large table whole, or many more rows than it shows', {
         await check(`${JSON.stringify(filter)} ${sort} ${descending}`, () =>
           history.tasks({ ...ASKED, filter, sort, descending }),
         );
+  for (const sort of TASK_SORTS)
+    for (const descending of [true, false])
+      for (const ago of [null, 60, 3600, 40_000, 130_000]) {
+        const asked = { ...ASKED, sort, descending, at: ago && END - ago };
+        await check(`all, ${ago} ${sort} ${descending}`, () => history.tasks(asked));
+        // Among those without the value.
+        const place = sort === 'name' ? [null, null, '5', ''] : [null, '5', ''];
+        const list = `tasks ${sort} ${descending ? 'desc' : 'asc'}`;
+        const cursor = toCursor([list, ago && SNAPSHOTS - Math.ceil(ago / 10), ...place]);
+        await check(`without, ${ago} ${sort} ${descending}`, () => history.tasks({ ...asked, cursor }));
+      }
   for (const ago of [60, 3600, 40_000, 130_000])
     for (const filter of filters.filter((each) => each?.kind !== 'text' || each.field !== 'args'))
       await check(`${ago} s ago ${JSON.stringify(filter)}`, () => history.tasks({ ...ASKED, filter, at: END - ago }));

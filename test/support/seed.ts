@@ -13,7 +13,7 @@ export interface SeedOptions {
 }
 
 /** Snapshots: one in ten seconds, over two days. */
-const SNAPSHOTS = 17_280;
+export const SNAPSHOTS = 17_280;
 const DAY = 86_400;
 
 type Day = 'before' | 'today';
