@@ -1,25 +1,26 @@
 /**
- * Fans changes out to the clients of the live feed. Clients of equal subscriptions are a group: what a moment changed is
- * picked and encoded once, and written as the same bytes to each. A client that cannot keep up leaves its group and is
- * brought up to date again (`catch-up.ts`), as one that comes back with a cursor is.
+ * Fans changes out to the clients of the live feed. It gathers what each event changes (`present.ts`, `watch.ts`), and when it
+ * is time (`pace.ts`) has each group of clients of equal subscriptions (`clients.ts`) pick and encode what concerns it
+ * (`group.ts`). A client that comes back with a cursor, or cannot keep up, is brought up to date first (`catch-up.ts`).
  */
 import type { WebSocket } from 'ws';
-import { FEED_PROTOCOL, type Shutter } from '../contract/feed.ts';
+import { FEED_PROTOCOL } from '../contract/feed.ts';
 import type { Diagnostics } from '../diagnostics.ts';
 import type { JournalEntry, Position, Seconds } from '../domain/event.ts';
-import type { Gap } from '../domain/gap.ts';
 import type { Change, Clusters, State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 import { CatchUp } from './catch-up.ts';
-import { type Frame, frameOf, type Sink } from './frame.ts';
-import { Group, type Moment } from './group.ts';
+import { Clients } from './clients.ts';
+import { frameOf, type Sink } from './frame.ts';
+import type { Moment } from './group.ts';
+import { Pace } from './pace.ts';
 import { type Pending, Present } from './present.ts';
 import type { Session } from './session.ts';
 import { attachSocket } from './socket.ts';
 import type { Subscription } from './subscription.ts';
-import { type Touched, touchedBy } from './touched.ts';
+import { recall, type Touched, touchedBy } from './touched.ts';
 import { Trail } from './trail.ts';
 import { Watch } from './watch.ts';
 
@@ -60,24 +61,16 @@ export interface HubParts {
 /** Events that are remembered while somebody asks for events. */
 const EVENTS = 10_000;
 
-/** Ticks without a message after which a group is told that nothing has changed. */
-const QUIET_TICKS = 15;
-
-/** Where much is sent to many, sending takes this share of the time at most, … */
-const SENDING = 0.25;
-/** … and what changes is gathered for so long at most. */
-const LONGEST_PAUSE: Seconds = 0.5;
-
 export class Hub implements AsyncDisposable {
   readonly #parts: HubParts;
   readonly #options: HubOptions;
+  readonly #clients: Clients;
+  readonly #pace: Pace;
   readonly #present: Present;
   readonly #watch: Watch;
   readonly #catchUp: CatchUp;
   readonly #touched: Trail<Touched>;
   readonly #events: Trail<JournalEntry>;
-  readonly #sessions = new Set<Session>();
-  readonly #groups = new Map<string, Group>();
   #eventsAreWanted = false;
   #tasks = new Map<Task, State>();
   /** Changes up to here were sent. */
@@ -85,22 +78,24 @@ export class Hub implements AsyncDisposable {
   /** Changes up to here may be sent: they are recorded and folded. */
   #position: Position;
   #waiting: { readonly position: Position; readonly resolve: () => void }[] = [];
-  #flushTimer: NodeJS.Timeout | null = null;
-  /** When something may next be sent, of `performance.now()`. */
-  #next = Number.NEGATIVE_INFINITY;
   #tickTimer: NodeJS.Timeout | null = null;
 
   constructor(parts: HubParts, options: HubOptions) {
     this.#parts = parts;
     this.#options = options;
     const { clusters, clock, pending } = parts;
-    const { epoch, maxEvents, trail } = options;
+    const { epoch, maxEvents, trail, maxBuffered, coalesce } = options;
     this.#sent = clusters.position;
     this.#position = clusters.position;
+    this.#pace = new Pace(() => this.flush(), coalesce);
     this.#present = new Present(clusters, clock, pending);
     this.#watch = new Watch(clusters, clock, this.#present);
     this.#touched = new Trail(trail, clusters.position);
     this.#events = new Trail(EVENTS, clusters.position);
+    this.#clients = new Clients({
+      maxBuffered,
+      onBehind: (session, subscription) => this.#catchUp.start(session, subscription, 'position'),
+    });
     this.#catchUp = new CatchUp({
       ...{ ...parts, present: this.#present, touched: this.#touched, events: this.#events, epoch, maxEvents },
       flush: () => this.flush(),
@@ -111,7 +106,7 @@ export class Hub implements AsyncDisposable {
 
   /** How many clients are connected. */
   get clients(): number {
-    return this.#sessions.size;
+    return this.#clients.size;
   }
 
   /**
@@ -119,30 +114,18 @@ export class Hub implements AsyncDisposable {
    * before anything is folded. Throws where the database fails.
    */
   async recall(): Promise<void> {
-    const { clusters, journal } = this.#parts;
-    const upTo = this.#position;
-    let at = Math.max(0, upTo - this.#options.trail);
-    this.#touched.clear(at);
-    for await (const entries of journal.read({ after: at, upTo })) {
-      for (const entry of entries) {
-        // What retention has dropped is not known.
-        if (entry.position !== at + 1) this.#touched.clear(entry.position - 1);
-        at = entry.position;
-        for (const touched of touchedBy(clusters, entry)) this.#touched.add(at, touched);
-      }
-    }
-    if (at < upTo) this.#touched.clear(upTo);
+    await recall({ ...this.#parts, touched: this.#touched }, this.#position, this.#options.trail);
   }
 
   /** Tells of snapshots and gaps, too. */
   observe(diagnostics: Diagnostics): void {
-    diagnostics.on('camera:shutter', (picture) => this.#tellShutter(picture));
-    diagnostics.on('gap', (gap) => this.#tellGap(gap));
+    diagnostics.on('camera:shutter', (picture) => this.#clients.tellShutter(picture));
+    diagnostics.on('gap', (gap) => this.#clients.tellGap(gap));
   }
 
   /** Notes an event and what it changed. Called for each event, so it does next to nothing while nobody looks on. */
   expose(state: State, entry: JournalEntry, change: Change): void {
-    const isWatched = this.#sessions.size > 0;
+    const isWatched = this.clients > 0;
     if (isWatched && this.#eventsAreWanted) this.#events.add(entry.position, entry);
     if (change === null) return;
     if (change.kind === 'worker') {
@@ -169,11 +152,8 @@ export class Hub implements AsyncDisposable {
       for (const waiting of this.#waiting) if (waiting.position <= position) waiting.resolve();
       this.#waiting = this.#waiting.filter((waiting) => waiting.position > position);
     }
-    if (this.#sessions.size === 0) {
-      this.#sent = position;
-      return;
-    }
-    this.#flushTimer ??= setTimeout(() => this.flush(), Math.max(0, this.#next - performance.now()));
+    if (this.clients === 0) this.#sent = position;
+    else this.#pace.request();
   }
 
   /** Takes a WebSocket in. @param params of the query string: a subscription, see `contract/feed.ts` */
@@ -183,10 +163,10 @@ export class Hub implements AsyncDisposable {
 
   /** Takes a client in and says hello. It hears of nothing else until it subscribes. */
   enter(sink: Sink): Session {
-    if (this.#sessions.size === 0) this.#begin();
+    if (this.clients === 0) this.#begin();
     const position = this.flush();
     const session: Session = { sink, subscription: null, group: null, position, held: null, task: null };
-    this.#sessions.add(session);
+    this.#clients.add(session);
     const { version, epoch, simulated } = this.#options;
     const clusters = [...this.#parts.clusters.byName.keys()];
     const cursor = this.#cursor(position);
@@ -198,8 +178,8 @@ export class Hub implements AsyncDisposable {
 
   /** What a client wants to hear of from now on, instead of what it did. */
   subscribe(session: Session, subscription: Subscription): void {
-    if (!this.#sessions.has(session)) return;
-    this.#leaveGroup(session);
+    if (!this.#clients.has(session)) return;
+    this.#clients.leaveGroup(session);
     session.subscription = subscription;
     this.#countOnEvents();
     session.held = null;
@@ -211,23 +191,17 @@ export class Hub implements AsyncDisposable {
 
   /** A client is gone. */
   leave(session: Session): void {
-    this.#leaveGroup(session);
-    this.#sessions.delete(session);
+    this.#clients.delete(session);
     this.#countOnEvents();
-    if (this.#sessions.size === 0) this.#end();
+    if (this.clients === 0) this.#end();
   }
 
   /** Sends what has been gathered, now. Returns the position up to which everything was sent. */
   flush(): Position {
-    if (this.#flushTimer) clearTimeout(this.#flushTimer);
-    this.#flushTimer = null;
+    this.#pace.cancel();
     if (this.#watch.look()) this.#exposeRemarked();
     const begun = performance.now();
-    const isTold = this.#tell([]);
-    if (!isTold) return this.#sent;
-    const took = (performance.now() - begun) / 1000;
-    const pause = Math.min(Math.max(this.#options.coalesce, took / SENDING - took), LONGEST_PAUSE);
-    this.#next = performance.now() + pause * 1000;
+    if (this.#tell([])) this.#pace.sent(begun);
     return this.#sent;
   }
 
@@ -238,7 +212,7 @@ export class Hub implements AsyncDisposable {
     const tasks = [...this.#tasks];
     const workers = this.#watch.take();
     this.#sent = to;
-    if (this.#groups.size === 0) {
+    if (!this.#clients.hasGroups) {
       this.#tasks.clear();
       return false;
     }
@@ -252,55 +226,17 @@ export class Hub implements AsyncDisposable {
       const some = tasks.slice(n, n + maxRecords);
       const rest = isLast ? { workers, goneWorkers, events } : { workers: [], goneWorkers: [], events: [] };
       const moment: Moment = { from, to: upTo, cursor: this.#cursor(upTo), tasks: some, ...rest };
-      for (const group of this.#groups.values()) {
+      for (const group of this.#clients.groups) {
         const before = group.position;
         const frame = group.pick(moment, this.#present);
-        if (frame) this.#sendAll(group, frame, before);
+        if (frame) this.#clients.send(group, frame, before);
       }
     }
     return true;
   }
 
-  /** @param before up to where the members were told everything before */
-  #sendAll(group: Group, frame: Frame, before: Position): void {
-    for (const session of group.members) {
-      const { sink } = session;
-      if (sink.backlog <= this.#options.maxBuffered) {
-        sink.send(frame);
-        continue;
-      }
-      this.#leaveGroup(session);
-      session.position = before;
-      session.held = null;
-      sink.send(frameOf({ type: 'behind', buffered: sink.backlog }));
-      this.#catchUp.start(session, group.subscription, 'position');
-    }
-  }
-
-  /** A client is up to date, and hears of changes as they happen. */
   #join(session: Session): void {
-    const { subscription, held } = session;
-    if (!subscription || !this.#sessions.has(session)) return;
-    const key = JSON.stringify([subscription.told, held !== null]);
-    let group = this.#groups.get(key);
-    if (!group) {
-      group = new Group(subscription, this.#sent, held);
-      this.#groups.set(key, group);
-    } else if (held) group.held?.addAll(held);
-    group.members.add(session);
-    session.group = group;
-    session.held = null;
-    session.sink.send(frameOf({ type: 'live', position: this.#sent, cursor: this.#cursor(this.#sent) }));
-  }
-
-  #leaveGroup(session: Session): void {
-    const { group } = session;
-    session.task = null;
-    session.group = null;
-    if (!group) return;
-    group.members.delete(session);
-    if (group.members.size > 0) return;
-    for (const [key, each] of this.#groups) if (each === group) this.#groups.delete(key);
+    this.#clients.join(session, this.#sent, this.#cursor(this.#sent));
   }
 
   #exposeTask(task: Task, state: State): void {
@@ -318,36 +254,16 @@ export class Hub implements AsyncDisposable {
     const gone = this.#watch.dropped();
     this.#watch.lookAtAll();
     this.#exposeRemarked();
-    for (const { sink } of this.#sessions) sink.tick();
+    this.#clients.tick();
     if (gone.length > 0) this.#tell(gone);
     else this.flush();
-    for (const group of this.#groups.values()) {
-      group.quiet += 1;
-      if (group.quiet >= QUIET_TICKS)
-        this.#sendAll(group, group.idle(this.#sent, this.#cursor(this.#sent)), this.#sent);
-    }
-  }
-
-  #tellShutter({ snapshot, position, tasks, workers, seconds }: Omit<Shutter, 'type'>): void {
-    const frame = frameOf({ type: 'shutter', snapshot, position, tasks, workers, seconds });
-    for (const group of this.#groups.values())
-      if (group.subscription.topics.has('snapshots')) this.#sendAll(group, frame, group.position);
-  }
-
-  /** Concerns everybody, whatever they ask for. Who cannot take it finds it at `/api/gaps`. */
-  #tellGap(gap: Gap): void {
-    const frame = frameOf({ type: 'missed', gap });
-    for (const { sink, subscription } of this.#sessions) {
-      const { cluster } = subscription?.told ?? { cluster: null };
-      if (cluster !== null && cluster !== gap.cluster) continue;
-      if (sink.backlog <= this.#options.maxBuffered) sink.send(frame);
-    }
+    this.#clients.reassure(this.#sent, this.#cursor(this.#sent));
   }
 
   /** Events are gathered only while somebody asks for events. */
   #countOnEvents(): void {
     const were = this.#eventsAreWanted;
-    this.#eventsAreWanted = [...this.#sessions].some(({ subscription }) => subscription?.topics.has('events'));
+    this.#eventsAreWanted = this.#clients.wantEvents();
     if (were !== this.#eventsAreWanted) this.#events.clear(this.#parts.clusters.position);
   }
 
@@ -375,9 +291,8 @@ export class Hub implements AsyncDisposable {
     this.#present.end();
     this.#watch.end();
     this.#tasks.clear();
-    if (this.#flushTimer) clearTimeout(this.#flushTimer);
+    this.#pace.cancel();
     if (this.#tickTimer) clearInterval(this.#tickTimer);
-    this.#flushTimer = null;
     this.#tickTimer = null;
   }
 
@@ -385,6 +300,6 @@ export class Hub implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.flush();
     this.#catchUp.stop();
-    await Promise.all(Array.from(this.#sessions, ({ sink }) => sink.close(1001, 'celerycam is shutting down')));
+    await this.#clients.close(1001, 'celerycam is shutting down');
   }
 }

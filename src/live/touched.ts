@@ -37,6 +37,25 @@ export interface Window {
   readonly events: readonly JournalEntry[];
 }
 
+/** Learns from the journal what was touched last, up to `upTo`: as many events as given. Throws where the database fails. */
+export async function recall(
+  { clusters, touched, journal }: Omit<Traces, 'events'>,
+  upTo: Position,
+  events: number,
+): Promise<void> {
+  let at = Math.max(0, upTo - events);
+  touched.clear(at);
+  for await (const entries of journal.read({ after: at, upTo })) {
+    for (const entry of entries) {
+      // What retention has dropped is not known.
+      if (entry.position !== at + 1) touched.clear(entry.position - 1);
+      at = entry.position;
+      for (const one of touchedBy(clusters, entry)) touched.add(at, one);
+    }
+  }
+  if (at < upTo) touched.clear(upTo);
+}
+
 /** What happened next. `pruned`: the journal has dropped some of it. */
 export async function windowAfter(
   traces: Traces,
