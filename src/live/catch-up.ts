@@ -3,21 +3,21 @@
  * All that it keeps of a client is a position. Which records were touched since is known from the trail in memory or, where
  * that does not reach back, from the journal; what they are now from memory or, where they were dropped, from the database.
  */
-import { setImmediate } from 'node:timers/promises';
 import { type FeedReset, RESET_REASONS } from '../contract/feed.ts';
 import type { Position } from '../domain/event.ts';
 import { type State, stateOf } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import { MonitorError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
-import { backoff, isAbort, sleep } from '../runtime.ts';
+import { isAbort } from '../runtime.ts';
 import type { Snapshots } from '../store/snapshots.ts';
-import { changesFrame, frameOf, snapshotFrame } from './frame.ts';
-import { eventTexts, Held, MAX_HELD } from './group.ts';
+import { changesFrame, frameOf } from './frame.ts';
+import { eventTexts, MAX_HELD } from './group.ts';
 import type { Present } from './present.ts';
-import type { Session } from './session.ts';
+import type { Run, Session } from './session.ts';
+import { sendSnapshot } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
-import { idOf, SLICE, type Traces, type Window, windowAfter } from './touched.ts';
+import { idOf, type Traces, type Window, windowAfter } from './touched.ts';
+import { Turns } from './turns.ts';
 
 export interface CatchUpParts extends Traces {
   readonly present: Present;
@@ -36,9 +36,6 @@ export interface CatchUpParts extends Traces {
   readonly failed: (error: unknown) => void;
 }
 
-/** Tasks to a snapshot; the newest. */
-const MAX_SNAPSHOT = 10_000;
-
 /** How many are served at a time. Who waits for its client to read keeps nobody waiting. */
 const AT_ONCE = 4;
 
@@ -48,8 +45,7 @@ const MAX_SENT = 200_000;
 export class CatchUp {
   readonly #parts: CatchUpParts;
   readonly #stop = new AbortController();
-  #free = AT_ONCE;
-  readonly #queue: (() => void)[] = [];
+  readonly #turns = new Turns(AT_ONCE, this.#stop.signal);
 
   constructor(parts: CatchUpParts) {
     this.#parts = parts;
@@ -70,7 +66,7 @@ export class CatchUp {
       while (!run.isOver()) {
         // Nothing is put together for a client that has not taken what it has.
         await session.sink.drained();
-        const reason = await this.#alone(run, () => this.#step(run));
+        const reason = await this.#turns.take(run.isOver, () => this.#step(run));
         if (reason) await this.#reset(run, reason);
       }
     };
@@ -90,11 +86,12 @@ export class CatchUp {
     if (after.epoch !== epoch) return this.#reset(run, 'epoch');
     if (after.position > flush()) {
       // Another recorder on the same database may have told of what this one has not folded yet.
-      const head = await this.#alone(run, () => journal.head());
+      const head = await this.#turns.take(run.isOver, () => journal.head());
       if (after.position > (head ?? 0)) return this.#reset(run, 'future');
       await reached(after.position, this.#stop.signal);
     }
-    session.position = after.position;
+    // Where it wants something else by now, its position is that of another run.
+    if (!run.isOver()) session.position = after.position;
   }
 
   /** Sends what changed next, and lets it join when that was all; why that cannot be told. */
@@ -137,7 +134,7 @@ export class CatchUp {
         if (isOurs(state.cluster) && !window.touched.has(key)) offer(state, task.uuid, task);
       }
     }
-    const workers = isLast ? this.#workers(subscription) : [];
+    const workers = isLast && topics.has('workers') ? present.workerTexts(told.cluster) : [];
     const events = topics.has('events') ? eventTexts(subscription, window.events, { find }) : [];
     const allWorkers = isLast && topics.has('workers');
     const cursor = this.#cursor(window.upTo);
@@ -170,54 +167,15 @@ export class CatchUp {
     return loaded;
   }
 
-  /** The records that match now, in parts that the client takes one by one; what changes meanwhile comes after them. */
   async #snapshot(run: Run): Promise<void> {
-    const { session, subscription } = run;
-    const { clusters, present, flush } = this.#parts;
-    const { topics, matches, told } = subscription;
-    const isMeant = (task: Task | undefined, { cluster }: State): task is Task =>
-      task !== undefined && (matches === null || matches(task, cluster));
-    const position = flush();
-    let found: (readonly [State, string])[] = [];
-    let omitted = 0;
-    for (const state of topics.has('tasks') ? clusters.byName.values() : []) {
-      if (told.cluster !== null && state.cluster !== told.cluster) continue;
-      let n = 0;
-      for (const task of state.tasks.values()) {
-        if (isMeant(task, state)) found.push([state, task.uuid]);
-        n += 1;
-        if (n % (10 * SLICE) === 0) await setImmediate();
-        if (run.isOver()) return;
-      }
-      if (found.length > MAX_SNAPSHOT) {
-        omitted += found.length - MAX_SNAPSHOT;
-        found = found.slice(-MAX_SNAPSHOT);
-      }
-    }
-    session.held = new Held();
-    for (let part = 0; !run.isOver(); part += 1) {
-      await session.sink.drained();
-      const isLast = (part + 1) * SLICE >= found.length;
-      await this.#alone(run, () => {
-        const tasks: string[] = [];
-        for (const [state, uuid] of found.slice(part * SLICE, (part + 1) * SLICE)) {
-          const task = present.find(state.cluster, uuid);
-          if (!task) omitted += 1;
-          if (!isMeant(task, state)) continue;
-          session.held?.add(state.cluster, uuid);
-          tasks.push(present.taskText(state, task));
-        }
-        const workers = isLast ? this.#workers(subscription) : [];
-        session.sink.send(snapshotFrame(part, isLast ? this.#cursor(position) : null, tasks, workers, omitted));
-      });
-      if (isLast) break;
-    }
-    session.position = position;
+    const position = this.#parts.flush();
+    await sendSnapshot(run, { ...this.#parts, turns: this.#turns, position, cursor: this.#cursor(position) });
   }
 
   /** What changed after the cursor cannot be told: the client begins anew. */
   async #reset(run: Run, reason: FeedReset['reason']): Promise<void> {
     const { session, subscription } = run;
+    if (run.isOver()) return;
     const position = this.#parts.flush();
     const message = `${RESET_REASONS[reason]}: fetch anew what you hold`;
     session.sink.send(frameOf({ type: 'reset', reason, message, position, cursor: this.#cursor(position) }));
@@ -227,49 +185,7 @@ export class CatchUp {
     if (subscription.snapshot) await this.#snapshot(run);
   }
 
-  #workers({ topics, told }: Subscription): string[] {
-    const { clusters, present } = this.#parts;
-    if (!topics.has('workers')) return [];
-    return Array.from(clusters.byName.values()).flatMap((state) =>
-      told.cluster !== null && state.cluster !== told.cluster
-        ? []
-        : Array.from(state.workers.values(), (worker) => present.workerText(state, worker)),
-    );
-  }
-
   #cursor(position: Position): string {
     return `${this.#parts.epoch}:${position}`;
   }
-
-  /**
-   * Does some work when its turn has come, again and again while the database does not answer. Undefined where the run is
-   * over before. Throws what is no failure of the database, and when all is stopped.
-   */
-  async #alone<T>(run: Run, work: () => Promise<T> | T): Promise<T | undefined> {
-    for (let n = 0; !run.isOver(); n += 1) {
-      if (this.#free > 0) this.#free -= 1;
-      else await new Promise<void>((resolve) => this.#queue.push(resolve));
-      try {
-        return run.isOver() ? undefined : await work();
-      } catch (error) {
-        if (!(error instanceof MonitorError && error.retry)) throw error;
-      } finally {
-        const next = this.#queue.shift();
-        if (next) next();
-        else this.#free += 1;
-      }
-      await sleep(backoff(n, 0.1, 5), this.#stop.signal);
-    }
-    return undefined;
-  }
-}
-
-/** One client being brought up to date. */
-interface Run {
-  readonly session: Session;
-  readonly subscription: Subscription;
-  /** It has gone, or wants something else. */
-  readonly isOver: () => boolean;
-  /** Tasks that were sent, and the position up to which what was sent is folded. */
-  readonly sent: Map<string, Position>;
 }

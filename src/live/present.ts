@@ -91,6 +91,15 @@ export class Present {
     return text;
   }
 
+  /** All workers. @param cluster those of this one only */
+  workerTexts(cluster: string | null): string[] {
+    return Array.from(this.#clusters.byName.values()).flatMap((state) =>
+      cluster !== null && state.cluster !== cluster
+        ? []
+        : Array.from(state.workers.values(), (worker) => this.workerText(state, worker)),
+    );
+  }
+
   /** The tasks that are being executed, as far as they are in memory. */
   *executing(): Generator<readonly [Task, State], void, undefined> {
     for (const [task, state] of this.#executing) {

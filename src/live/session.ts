@@ -17,3 +17,13 @@ export interface Session {
   /** Names the work that brings it up to date: another one, or null, and that work ends. */
   task: object | null;
 }
+
+/** Bringing one client up to date. */
+export interface Run {
+  readonly session: Session;
+  readonly subscription: Subscription;
+  /** It has gone, or wants something else. */
+  readonly isOver: () => boolean;
+  /** Tasks that were sent, and the position up to which what was sent is folded. */
+  readonly sent: Map<string, Position>;
+}

@@ -290,6 +290,47 @@ describe('a client that reads slowly', () => {
   });
 });
 
+describe('a client that asks for something else while it is brought up to date', () => {
+  const again = { type: 'subscribe', topics: ['tasks'] };
+
+  test('goes on from the cursor that it gives, wherever its former one led', async () => {
+    for (const uuid of ['a', 'b', 'c']) task(uuid);
+    // Another recorder is further: the client waits until this one is so, too.
+    server.journal.head = async () => 8;
+    const socket = server.attach('after=e:8');
+    await settle();
+    socket.bufferedAmount = 1;
+    socket.say({ ...again, after: 'e:2' });
+    await settle();
+    task('d');
+    await settle();
+    socket.news();
+    socket.bufferedAmount = 0;
+    expect((await news(socket)).map(({ type }) => type)).toEqual(['changes', 'live']);
+    expect(changes(socket.messages)).toMatchObject([
+      { from: 2, to: 8, tasks: [{ task_id: 'b' }, { task_id: 'c' }, { task_id: 'd' }] },
+    ]);
+  });
+
+  test('is not told that its former cursor lies beyond the end of the journal', async () => {
+    let answer: (head: number) => void = () => undefined;
+    server.journal.head = () => new Promise((resolve) => (answer = resolve));
+    const socket = server.attach('after=e:99');
+    socket.say(again);
+    answer(0);
+    expect((await news(socket)).map(({ type }) => type)).toEqual(['hello', 'subscribed', 'subscribed', 'live']);
+  });
+
+  test('is not told that what changed after its former cursor was pruned', async () => {
+    server = new FakeServer({ trail: 1 });
+    for (const uuid of ['a', 'b', 'c']) task(uuid);
+    server.journal.pruned = 4;
+    const socket = server.attach('after=e:1');
+    server.journal.onRead = () => socket.say(again);
+    expect((await news(socket)).map(({ type }) => type)).toEqual(['hello', 'subscribed', 'subscribed', 'live']);
+  });
+});
+
 describe('over plain HTTP', () => {
   async function* messagesOf(query: string, signal: AbortSignal): AsyncGenerator<FeedMessage> {
     const read = readParams(new URLSearchParams(query), 0);

@@ -1,0 +1,75 @@
+/** The records that match at present, in parts that the client takes one by one; what changes meanwhile comes after them. */
+import { setImmediate } from 'node:timers/promises';
+import type { Position } from '../domain/event.ts';
+import type { Clusters, State } from '../domain/state.ts';
+import type { Task } from '../domain/task.ts';
+import { snapshotFrame } from './frame.ts';
+import { Held } from './group.ts';
+import type { Present } from './present.ts';
+import type { Run } from './session.ts';
+import type { Subscription } from './subscription.ts';
+import { SLICE } from './touched.ts';
+import type { Turns } from './turns.ts';
+
+export interface SnapshotParts {
+  readonly clusters: Clusters;
+  readonly present: Present;
+  readonly turns: Turns;
+  /** Everything up to here is folded and was sent to those who hear of changes; and the cursor of it. */
+  readonly position: Position;
+  readonly cursor: string;
+}
+
+/** Tasks to a snapshot; the newest. */
+const MAX_SNAPSHOT = 10_000;
+
+/** Sends them, and notes in the session what it holds then and how far it is. */
+export async function sendSnapshot(run: Run, parts: SnapshotParts): Promise<void> {
+  const { session, subscription, isOver } = run;
+  const { present, turns, position, cursor } = parts;
+  const found = await findMatching(parts.clusters, run);
+  if (isOver()) return;
+  const newest = found.slice(-MAX_SNAPSHOT);
+  let omitted = found.length - newest.length;
+  session.held = new Held();
+  for (let part = 0, isLast = false; !isLast && !isOver(); part += 1) {
+    await session.sink.drained();
+    isLast = (part + 1) * SLICE >= newest.length;
+    await turns.take(isOver, () => {
+      const tasks: string[] = [];
+      for (const [state, uuid] of newest.slice(part * SLICE, (part + 1) * SLICE)) {
+        const task = present.find(state.cluster, uuid);
+        if (!task) omitted += 1;
+        if (!isMeant(subscription, task, state)) continue;
+        session.held?.add(state.cluster, uuid);
+        tasks.push(present.taskText(state, task));
+      }
+      const { topics, told } = subscription;
+      const workers = isLast && topics.has('workers') ? present.workerTexts(told.cluster) : [];
+      session.sink.send(snapshotFrame(part, isLast ? cursor : null, tasks, workers, omitted));
+    });
+  }
+  // Where it wants something else by now, its position is that of another run.
+  if (!isOver()) session.position = position;
+}
+
+/** Ids, the newest last, so that nothing is held meanwhile. Few where the run is over before. */
+async function findMatching(clusters: Clusters, { subscription, isOver }: Run): Promise<(readonly [State, string])[]> {
+  const { topics, told } = subscription;
+  const found: (readonly [State, string])[] = [];
+  for (const state of topics.has('tasks') ? clusters.byName.values() : []) {
+    if (told.cluster !== null && state.cluster !== told.cluster) continue;
+    let n = 0;
+    for (const task of state.tasks.values()) {
+      if (isMeant(subscription, task, state)) found.push([state, task.uuid]);
+      n += 1;
+      if (n % (10 * SLICE) === 0) await setImmediate();
+      if (isOver()) return found;
+    }
+  }
+  return found;
+}
+
+function isMeant({ matches }: Subscription, task: Task | undefined, { cluster }: State): task is Task {
+  return task !== undefined && (matches === null || matches(task, cluster));
+}
