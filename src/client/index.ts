@@ -24,6 +24,13 @@ export type {
 } from '../contract/periodic.ts';
 export type { TaskRecord, WorkerRecord } from '../contract/records.ts';
 export { type ApiOptions, type AskOptions, refusalIn } from './api-client.ts';
+export type {
+  FeedSubscription,
+  LiveFeedEvents,
+  LiveFeedOptions,
+  WebSocketClass,
+  WebSocketLike,
+} from './feed-options.ts';
 export { FeedState, keyOf } from './feed-state.ts';
 export {
   type AnswerOf,
@@ -35,12 +42,5 @@ export {
   type RowOf,
   type TaskFilters,
 } from './history.ts';
-export {
-  type FeedSubscription,
-  LiveFeed,
-  type LiveFeedEvents,
-  type LiveFeedOptions,
-  type WebSocketClass,
-  type WebSocketLike,
-} from './live-feed.ts';
+export { LiveFeed } from './live-feed.ts';
 export { type PeriodicTaskRead, PeriodicTasks } from './periodic-tasks.ts';

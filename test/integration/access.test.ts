@@ -3,6 +3,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { LiveFeed } from '../../src/client/index.ts';
 import { type Flags, loadConfig } from '../../src/config.ts';
 import { createRoutes } from '../../src/http/routes.ts';
 import { listen, type Server } from '../../src/http/server.ts';
@@ -205,6 +206,22 @@ test('a ticket is good once, and for feeds only', async () => {
   expect(await live(server, `/live?ticket=${one}`)).toBe(101);
   expect(await live(server, `/live?ticket=${one}`)).toBe(401);
   expect((await ask(server, `/api/cluster?ticket=${await ticket()}`)).status).toBe(401);
+});
+
+test('a LiveFeed logs in with its token, and says why it is not let in', async () => {
+  await using database = await migratedDatabase();
+  const tokens = createTokens(database.knex);
+  const token = await tokens.create('grafana', 'viewer');
+  await using server = await start({ urlPrefix: '/cam' }, tokens);
+  const url = `${server.url}/cam/`;
+  await using feed = new LiveFeed(url, { token, backoff: 5 });
+  const heard = (from: LiveFeed, name: 'hello' | 'lost'): Promise<unknown> =>
+    new Promise((resolve) => from.once(name, resolve));
+  expect(await heard(feed, 'hello')).toMatchObject({ type: 'hello', protocol: 1 });
+  await using other = new LiveFeed(url, { token: 'wrong', backoff: 5 });
+  expect(await heard(other, 'lost')).toMatchObject({ reason: expect.stringMatching(/no ticket is given \(401\)/) });
+  expect(await tokens.revoke('grafana')).toBe(true);
+  expect(await heard(feed, 'lost')).toMatchObject({ reason: 'the token was revoked' });
 });
 
 test('a proxy is believed when it is trusted, and nobody else', async () => {
