@@ -33,7 +33,7 @@ export const changedWorker = z.strictObject({
 });
 
 export const difference = z.strictObject({
-  /** The snapshots at or before the two moments: they are what is compared. */
+  /** The snapshots at or before the two moments are what is compared; where none is as early as `from`, the first. */
   from: asOf,
   to: asOf,
   /** Events recorded in between. */

@@ -59,6 +59,12 @@ export async function momentOf(client: pg.Client, at: Seconds | null): Promise<A
     : refuse('unrecorded', `nothing was recorded at or before ${shown(at)}`);
 }
 
+/** The first snapshot that is kept. */
+export async function firstOf(client: pg.Client): Promise<AsOf | null> {
+  const [found] = await rows<AsOf>(client, () => `select ${AS_OF} from snapshots order by id limit 1`);
+  return found ?? null;
+}
+
 /** A snapshot that a list was begun with. */
 export async function snapshotOf(client: pg.Client, id: number): Promise<AsOf | null> {
   const [found] = await rows<AsOf>(client, (p) => `select ${AS_OF} from snapshots where id = ${p.add(id, 'bigint')}`);

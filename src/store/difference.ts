@@ -6,7 +6,7 @@ import type { ChangedTask, ChangedWorker, Difference } from '../contract/differe
 import type { AsOf } from '../contract/history.ts';
 import type { Position, Seconds } from '../domain/event.ts';
 import { storableKey, storableText } from '../postgres-text.ts';
-import { ask, momentOf, rows } from './ask.ts';
+import { ask, firstOf, momentOf, rows } from './ask.ts';
 import { workersAt } from './worker-list.ts';
 
 export interface DifferenceQuestion {
@@ -57,11 +57,12 @@ export async function differenceBetween(
   });
 }
 
+/** Where nothing was recorded as early as `from`, it is compared with the first snapshot. */
 async function momentsOf(client: pg.Client, from: Seconds, to: Seconds): Promise<Answer<readonly [AsOf, AsOf]>> {
-  const earlier = await momentOf(client, from);
-  if ('problem' in earlier) return earlier;
   const later = await momentOf(client, to);
-  return 'problem' in later ? later : answer([earlier, later]);
+  if ('problem' in later) return later;
+  const earlier = await momentOf(client, from);
+  return answer(['problem' in earlier ? ((await firstOf(client)) ?? later) : earlier, later]);
 }
 
 /** The version of a task that held at a snapshot. */

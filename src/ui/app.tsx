@@ -47,8 +47,8 @@ export function App() {
         <Travel />
         <Live />
         <button type="button" class="small" onClick={nextTheme} title="Change the theme">
-          {theme.value === 'system' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
-          <span class="hidden"> theme</span>
+          <span class="on-wide">Theme: </span>
+          {theme.value === 'system' ? 'auto' : theme.value}
         </button>
       </header>
       <Banners />

@@ -56,17 +56,18 @@ export function Chart({ title, lines, show, of }: ChartProps) {
   const n = latestPoint ? points.indexOf(latestPoint) : -1;
   return (
     <figure class="panel figure">
-      <figcaption class="title">
+      <figcaption>
         <h2>{title}</h2>
-        {lines.map(({ label, colour, values }) => (
-          <span key={label} class="soft">
-            <span class="key-colour" style={{ background: `var(${colour})` }} /> {visible(label)}{' '}
-            {n >= 0 && values[n] != null && show(values[n] as number)}
-          </span>
-        ))}
+        <div class="keys-of">
+          {lines.map(({ label, colour, values }) => (
+            <span key={label} class="soft">
+              <span class="key-colour" style={{ background: `var(${colour})` }} /> {visible(label)}{' '}
+              {n >= 0 && values[n] != null && show(values[n] as number)}
+            </span>
+          ))}
+        </div>
       </figcaption>
       <div class="chart" ref={place} aria-hidden="true" />
-      {of.gaps.length > 0 && <p class="soft">Shaded: events may have been missed ({of.gaps.length}).</p>}
       <details>
         <summary class="soft">As a table</summary>
         <div class="wide">

@@ -1,11 +1,11 @@
 /** Figures over time, of the whole or of one worker: throughput, failures, runtimes, waits; gaps shaded in each. */
 import type { Stats, StatsPoint } from '../contract/history.ts';
 import { Chart, type Line } from './chart.tsx';
-import { duration, percent } from './format.ts';
+import { count, duration, percent } from './format.ts';
 import { useAnswer } from './inquiry.ts';
 import { Problem } from './parts.tsx';
 import { history, now, slowBeat } from './pulse.ts';
-import { atTime, change, place } from './router.ts';
+import { atTime, change, hrefOf, place } from './router.ts';
 
 /** Name in the URL, seconds, and how finely it is drawn. */
 const SPANS = [
@@ -54,6 +54,14 @@ export function Figures({ worker }: { readonly worker?: string }) {
       <div class="title">
         <h2>Over time</h2>
         <SpanChoice />
+        {value && value.gaps.length > 0 && (
+          <span class="soft">
+            <span class="key-colour shaded" aria-hidden="true" /> shaded: events may have been missed, in{' '}
+            <a href={hrefOf('system')}>
+              {count(value.gaps.length)} {value.gaps.length === 1 ? 'gap' : 'gaps'}
+            </a>
+          </span>
+        )}
       </div>
       <Problem error={error} />
       <div class="panels charts" aria-busy={isOld}>

@@ -23,9 +23,14 @@ export function duration(seconds: number | null | undefined): string {
   return `${minutes} m ${two(whole % 60)} s`;
 }
 
+/** In whole seconds and more. */
+export function wholeDuration(seconds: number): string {
+  return duration(Math.floor(seconds)).replace(/\.0+ s/, ' s');
+}
+
 /** How long ago, in whole seconds and more. */
 export function ago(seconds: number): string {
-  return seconds < 1 ? 'now' : `${duration(Math.floor(seconds)).replace(/\.0+ s/, ' s')} ago`;
+  return seconds < 1 ? 'now' : `${wholeDuration(seconds)} ago`;
 }
 
 /** `0.4 %`. */

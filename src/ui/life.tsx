@@ -25,27 +25,36 @@ export function Life({ of: task }: { readonly of: TaskRecord }) {
   // Of retries only the latest call is known; it was sent after the first run.
   const isSentFirst = task.sent !== null && first !== null && task.sent <= first;
   return (
-    <>
-      <ol class="lanes">
-        {isSentFirst && task.sent !== null && first !== null && (
-          <li>
-            <span class="soft">sent, on its way</span>
-            <span class="lane" aria-hidden="true">
-              <span class="wait" style={place(task.sent, first)} />
-            </span>
-            <span class="soft">{duration(first - task.sent)}</span>
-          </li>
-        )}
-        {runs.map((run) => (
-          <Lane key={run.number} run={run} place={place} to={to} />
-        ))}
-      </ol>
-      <div class="axis lanes-axis" aria-hidden="true">
+    <ol class="lanes">
+      {isSentFirst && task.sent !== null && first !== null && (
+        <li>
+          <span class="soft">sent, on its way</span>
+          <span class="lane" aria-hidden="true">
+            <span class="wait" style={place(task.sent, first)} />
+          </span>
+          <span class="soft">{duration(first - task.sent)}</span>
+        </li>
+      )}
+      {runs.map((run) => (
+        <Lane key={run.number} run={run} place={place} to={to} />
+      ))}
+      <Axis from={from} to={to} />
+    </ol>
+  );
+}
+
+/** The last line of a list of lanes: when the scale begins and ends. */
+export function Axis({ from, to }: { readonly from: number; readonly to: number }) {
+  return (
+    <li aria-hidden="true">
+      <span />
+      <span class="axis">
         <span>{clock(from)}</span>
         <span>{duration(to - from)} in all</span>
         <span>{clock(to)}</span>
-      </div>
-    </>
+      </span>
+      <span />
+    </li>
   );
 }
 

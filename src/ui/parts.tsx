@@ -97,7 +97,7 @@ export function Copy({ text, what }: { readonly text: string; readonly what: str
     );
   };
   return (
-    <button type="button" class="small" onClick={copy}>
+    <button type="button" class="small quiet" onClick={copy}>
       <span aria-live="polite">{said}</span>
       <span class="hidden"> {what}</span>
     </button>

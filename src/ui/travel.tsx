@@ -50,12 +50,14 @@ function Then() {
   const slide = Math.min(reach, Math.max(0, now.value - time));
   return (
     <section class="travel then" aria-label="Time travel">
-      <strong role="status">As it was at {dateTime(time)}</strong>
-      <span>{ago(Math.max(0, now.value - time))}</span>
-      <button type="button" class="small" onClick={() => change({ at: null })}>
-        Back to now
-      </button>
-      <a href={hrefOf('history', { at: null, from: time })}>What has changed since</a>
+      <div class="travel when">
+        <strong role="status">As it was at {dateTime(time)}</strong>
+        <span>{ago(Math.max(0, now.value - time))}</span>
+        <button type="button" class="small" onClick={() => change({ at: null })}>
+          Back to now
+        </button>
+        <a href={hrefOf('history', { at: null, from: time })}>What has changed since</a>
+      </div>
       <button type="button" class="small" onClick={() => step('back')}>
         ◂ snapshot
       </button>

@@ -1,6 +1,6 @@
 /** How a worker came and went: whenever its status, its process or its software was another one. */
 import type { WorkerChange } from '../contract/history.ts';
-import { duration, visible } from './format.ts';
+import { visible, wholeDuration } from './format.ts';
 import { useAnswer } from './inquiry.ts';
 import { Moment, Problem, State } from './parts.tsx';
 import { history, now, slowBeat } from './pulse.ts';
@@ -73,7 +73,7 @@ export function WorkerChanges({ hostname, cluster }: WorkerChangesProps) {
 
 function lengthOf({ since_at }: WorkerChange, next: WorkerChange | undefined, latest: number): string {
   const end = next ? next.since_at : latest;
-  return since_at === null || end === null ? '–' : duration(Math.max(0, Math.round(end - since_at)));
+  return since_at === null || end === null ? '–' : wholeDuration(Math.max(0, end - since_at));
 }
 
 /** What was new, beside the one before it; of the first that is told nobody knows. */

@@ -5,8 +5,9 @@
 import { useState } from 'preact/hooks';
 import type { TaskRow } from '../contract/history.ts';
 import { beganAt, criticalPath, endedAt } from './critical-path.ts';
-import { clock, count, duration, visible } from './format.ts';
+import { count, duration, visible } from './format.ts';
 import { useAnswer } from './inquiry.ts';
+import { Axis } from './life.tsx';
 import { Problem, State, TaskLink, Text } from './parts.tsx';
 import { beat, history, now } from './pulse.ts';
 import { at, atTime } from './router.ts';
@@ -121,46 +122,38 @@ function Flow({ rows, all, path, current }: FlowProps) {
   });
   const critical = new Set(path);
   return (
-    <>
-      <ol class="flow">
-        {rows.map(({ task, depth, isNext }) => {
-          const [begin, end] = [beganAt(task), endedAt(task) ?? to];
-          return (
-            <li key={task.task_id} aria-current={task.task_id === current ? 'true' : undefined}>
-              <span class="called" style={{ paddingLeft: `${Math.min(depth, 12) * 16}px` }}>
-                <span class="soft" title={isNext ? 'called by the one above' : undefined}>
-                  {isNext ? '↳ ' : ''}
+    <ol class="flow">
+      {rows.map(({ task, depth, isNext }) => {
+        const [begin, end] = [beganAt(task), endedAt(task) ?? to];
+        return (
+          <li key={task.task_id} aria-current={task.task_id === current ? 'true' : undefined}>
+            <span class="called" style={{ paddingLeft: `${6 + Math.min(depth, 12) * 16}px` }}>
+              <span class="soft" title={isNext ? 'called by the one above' : undefined}>
+                {isNext ? '↳ ' : ''}
+              </span>
+              <State of={task.state} />{' '}
+              <TaskLink uuid={task.task_id}>
+                <Text of={task.name ?? task.task_id} most={48} />
+              </TaskLink>
+              {critical.has(task.task_id) && path.length > 1 && (
+                <span class="critical" title="On the critical path">
+                  {' '}
+                  ★<span class="hidden"> on the critical path</span>
                 </span>
-                <State of={task.state} />{' '}
-                <TaskLink uuid={task.task_id}>
-                  <Text of={task.name ?? task.task_id} most={48} />
-                </TaskLink>
-                {critical.has(task.task_id) && path.length > 1 && (
-                  <span class="critical" title="On the critical path">
-                    {' '}
-                    ★<span class="hidden"> on the critical path</span>
-                  </span>
-                )}
-              </span>
-              <span class="lane" data-critical={critical.has(task.task_id) ? '' : undefined} aria-hidden="true">
-                {begin !== null && <span class="wait" style={place(begin, task.started ?? end)} />}
-                {task.started !== null && <span data-state={task.state} style={place(task.started, end)} />}
-              </span>
-              <span class="soft num">
-                {task.started === null ? '' : duration(Math.max(0, end - task.started))}
-                {endedAt(task) === null && task.started !== null && '…'}
-              </span>
-            </li>
-          );
-        })}
-      </ol>
-      {times.length > 0 && (
-        <div class="axis" aria-hidden="true">
-          <span>{clock(from)}</span>
-          <span>{duration(to - from)} in all</span>
-          <span>{clock(to)}</span>
-        </div>
-      )}
-    </>
+              )}
+            </span>
+            <span class="lane" data-critical={critical.has(task.task_id) ? '' : undefined} aria-hidden="true">
+              {begin !== null && <span class="wait" style={place(begin, task.started ?? end)} />}
+              {task.started !== null && <span data-state={task.state} style={place(task.started, end)} />}
+            </span>
+            <span class="soft num">
+              {task.started === null ? '' : duration(Math.max(0, end - task.started))}
+              {endedAt(task) === null && task.started !== null && '…'}
+            </span>
+          </li>
+        );
+      })}
+      {times.length > 0 && <Axis from={from} to={to} />}
+    </ol>
   );
 }

@@ -110,6 +110,7 @@ const PAGES: readonly (readonly [name: string, path: string, shows: string])[] =
   ['workers', '/workers', 'w1@vm'],
   ['worker', '/worker?hostname=w1%40vm', 'Latest tasks'],
   ['hostile worker', `/worker?hostname=${encodeURIComponent(HOSTILE_ID)}`, 'Latest tasks'],
+  ['history', '/history?from=-1h', 'compared with'],
   ['system', '/system', 'Dead letters'],
   ['the past', '/tasks?at=-1s', 'As it was at'],
 ];
@@ -152,6 +153,8 @@ test('what workers say is shown as the text that it is', async () => {
   expect(await rows(tasks.page).locator('td').nth(1).locator('span').getAttribute('title')).toBe(SHOWN);
   await rows(tasks.page).locator('a').first().click();
   await shown(tasks.page.getByRole('heading', { name: SHOWN }));
+  await using history = await open('/history?from=-1h');
+  await shown(history.page.locator('.difference').getByTitle(SHOWN, { exact: true }));
   await using system = await open('/system');
   await system.page.locator('summary').first().click();
   await shown(system.page.getByText(`${SHOWN} no json`));
@@ -258,7 +261,7 @@ test('a task tells its life, its values, its workflow and why it is so', async (
   const args = page.locator('.panel').filter({ has: page.getByRole('heading', { name: 'Args', exact: true }) });
   expect(await args.innerText()).toMatch(/tuple 3 items\s+0: 1\s+1:\s+dict 1 item\s+to:\s+list 2 items\s+0: 'a'/);
   expect(await args.innerText()).toContain('cut short by the worker');
-  await page.locator('.tree a', { hasText: 'shop.mail' }).click();
+  await page.locator('.flow a', { hasText: 'shop.mail' }).click();
   await shown(page.getByRole('heading', { name: 'shop.mail' }));
   expect(await page.locator('pre.traceback .last').innerText()).toBe('ValueError: no\n');
 });

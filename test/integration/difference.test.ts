@@ -74,6 +74,8 @@ test('tasks by what became of them, workers that came, went and were replaced', 
   await say('a', taskEvent('task-started', 'ends'), taskEvent('task-started', 'still'));
   const first = await picture();
   expect(await between(first, first)).toMatchObject({ events: 0, tasks: [], workers: [], uncompared: null });
+  // Before the record began there is nothing to compare with: it begins with its first snapshot.
+  expect(await between(first - 1000, first)).toMatchObject({ from: { taken_at: first }, events: 0 });
 
   await say('a', taskEvent('task-succeeded', 'ends', { result: '3', runtime: 1 }), taskEvent('task-started', long));
   await say(

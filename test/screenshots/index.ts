@@ -22,19 +22,17 @@ interface Shot {
 }
 
 function shotsOf({ order, failed, retried }: Sights, then: number): Readonly<Record<string, Shot>> {
-  const filter = encodeURIComponent('state:FAILURE runtime>50ms');
   return {
-    overview: { path: '/?span=1h', shows: 'Latest failures', height: 1180 },
+    overview: { path: '/?span=1h', shows: 'Latest failures', height: 1040 },
     tasks: { path: '/tasks', shows: 'tasks' },
-    failures: { path: `/tasks?q=${filter}&columns=state,name,received,runtime,worker,outcome`, shows: 'tasks' },
-    task: { path: `/task?uuid=${failed}`, shows: 'Traceback', height: 1180 },
-    retries: { path: `/task?uuid=${retried}`, shows: 'run 3' },
+    task: { path: `/task?uuid=${failed}`, shows: 'Traceback', height: 1040 },
+    retries: { path: `/task?uuid=${retried}`, shows: 'run 3', height: 420 },
     workflow: { path: `/task?uuid=${order}`, shows: 'critical path', height: 1040 },
     workers: { path: '/workers', shows: 'celery@worker1', height: 480 },
-    worker: { path: '/worker?hostname=celery%40worker1', shows: 'Latest tasks', height: 1400 },
-    history: { path: `/history?from=${then}`, shows: 'Finished', height: 1180 },
+    worker: { path: '/worker?hostname=celery%40worker1', shows: 'Latest tasks', height: 1200 },
+    history: { path: `/history?from=${then}`, shows: 'Finished', height: 1040 },
     past: { path: `/tasks?at=${then}`, shows: 'As it was at' },
-    system: { path: '/system', shows: 'Dead letters', height: 1180 },
+    system: { path: '/system', shows: 'Dead letters', height: 1040 },
     phone: { path: '/tasks', shows: 'tasks', width: 390, height: 780 },
   };
 }
@@ -45,21 +43,23 @@ try {
   await using database = await freshDatabase();
   await using vhost = await freshVhost();
   const options = { broker: vhost.url, database: database.url, frequency: '1s' };
-  // What happens while it is away is the gap that the pictures show.
   const first = new Program(options);
   await first.ready();
-  const end = new AbortController();
-  const sights = await openShop(vhost.url, end.signal);
+  const shop = await openShop(vhost.url);
+  // While it is away nobody listens: the gap that the pictures show. What happened meanwhile is told afterwards.
+  await first.until('all of the past', ({ msg, position }) => msg === 'snapshot' && Number(position) > 100_000);
   await first.stop();
-  await delay(5000);
+  await delay(30_000);
   await using program = new Program(options);
   await program.ready();
+  const end = new AbortController();
+  const sights = shop.goOn(end.signal);
   const url = String((await program.until('serving', ({ msg }) => msg === 'serving'))['url']);
   await delay(20_000);
   const then = now();
   await delay(20_000);
   await using browser = await openBrowser();
-  for (const [name, { path, shows, width = 1360, height = 860 }] of Object.entries(shotsOf(sights, then))) {
+  for (const [name, { path, shows, width = 1120, height = 800 }] of Object.entries(shotsOf(sights, then))) {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page } = await openPage(browser, url + path, { colorScheme, viewport: { width, height } });
       await page.getByText(shows).first().waitFor();

@@ -44,19 +44,24 @@ const TRACEBACK = `Traceback (most recent call last):
 shop.billing.gateway.CardDeclined: insufficient_funds: the card has insufficient funds to complete the purchase
 `;
 
-/** Tells what happened to one task after the other, on one worker, by times that it is given. */
+/** Tells what happens to one task after the other, by times that it is given: each event is published when its time has come. */
 class Teller {
-  readonly #sender: Sender;
+  readonly #events: { readonly type: string; readonly timestamp: number; readonly [field: string]: unknown }[] = [];
   #clock = 1_000_000;
-
-  constructor(sender: Sender) {
-    this.#sender = sender;
-  }
 
   tell(type: string, uuid: string, timestamp: number, fields: object = {}, hostname = 'celery@worker1'): void {
     this.#clock += 1;
     const common = { hostname, pid: 1001, clock: this.#clock, utcoffset: 0, timestamp, type, uuid };
-    this.#sender.publish({ ...common, ...fields }, type.replace('-', '.'));
+    this.#events.push({ ...common, ...fields });
+  }
+
+  /** Publishes what has happened by then. */
+  publish(sender: Sender, time: number): void {
+    const due = this.#events.filter(({ timestamp }) => timestamp <= time);
+    for (const event of due) {
+      this.#events.splice(this.#events.indexOf(event), 1);
+      sender.publish(event, event.type.replace('-', '.'));
+    }
   }
 
   /** A task from its sending to its end. */
@@ -99,13 +104,15 @@ interface TaskFields {
   readonly hostname: string;
 }
 
-/** Tells all that has happened so far, and goes on until the signal aborts. */
-export async function openShop(
-  url: string,
-  signal: AbortSignal,
-  options: Partial<SimulationOptions> = {},
-): Promise<Sights> {
+export interface Shop {
+  /** Tells what has happened since, and goes on by the clock until the signal aborts. */
+  goOn(signal: AbortSignal): Sights;
+}
+
+/** Tells all of the last hour. */
+export async function openShop(url: string, options: Partial<SimulationOptions> = {}): Promise<Shop> {
   const publisher = await openLoad(url);
+  const sender = await openSender(url);
   const start = now() - HOUR;
   const shape = { ...DEFAULT_SIMULATION, tasks: TASKS, rate: 6, workers: 6, failures: 0.02, retries: 0.03 };
   const messages = simulate({ ...shape, ...options }, start);
@@ -118,23 +125,29 @@ export async function openShop(
     await publisher.confirmed();
   };
   await upTo(now());
-  const sender = await openSender(url);
-  const sights = tellSights(new Teller(sender), now() - 60);
   sender.publish(Buffer.from([0x80, 0x04, 0x95, ...Buffer.from('cshop.models\nOrder\nq\x00)')]), 'task.sent', {
     contentType: 'application/x-python-serialize',
     contentEncoding: 'binary',
   });
   sender.publish(Buffer.from('{"type": "task-started", "uuid": "3c1f'), 'task.multi');
   await sender.confirmed();
-  void (async () => {
+  const goOn = async (teller: Teller, signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       await upTo(now());
+      teller.publish(sender, now());
       await delay(100, undefined, { signal }).catch(() => {});
     }
     await sender[Symbol.asyncDispose]();
     await publisher[Symbol.asyncDispose]();
-  })();
-  return sights;
+  };
+  return {
+    goOn(signal) {
+      const teller = new Teller();
+      const sights = tellSights(teller, now() + 1);
+      void goOn(teller, signal);
+      return sights;
+    },
+  };
 }
 
 /** @param at when the first of them was sent, epoch seconds */
@@ -175,12 +188,12 @@ function tellSights(teller: Teller, at: number): Sights {
     below(labels[1] ?? charge, 'celery@worker5'),
   );
   teller.task('shop.mail.tasks.send_tracking_link', [at + 8.6, at + 8.7, at + 9.1], below(ship, 'celery@worker6'));
-  const failed = teller.task('shop.billing.tasks.charge_card', [at + 20, at + 20.1, at + 21.7], {
+  const failed = teller.task('shop.billing.tasks.charge_card', [at + 10, at + 10.1, at + 11.7], {
     args: "('A-48220', Decimal('129.00'))",
     kwargs: "{'card': {'brand': 'visa', 'last4': '4242', 'expires': (2027, 11)}, 'attempts': [], 'notify': True}",
     exception: "CardDeclined('insufficient_funds: the card has insufficient funds to complete the purchase')",
   });
-  return { order, failed, retried: tellRetried(teller, at + 30) };
+  return { order, failed, retried: tellRetried(teller, at + 12) };
 }
 
 /** Three attempts, each on another worker; the last succeeds. */

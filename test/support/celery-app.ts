@@ -65,8 +65,8 @@ export class CeleryApp implements AsyncDisposable {
   }
 
   /** Calls a task of `app.py` with one argument, and goes on. */
-  async call(task: string, argument: number): Promise<void> {
-    await promisify(execFile)(PYTHON, ['-c', `import app; app.${task}.delay(${argument})`], {
+  async call(task: string, argument: number | string): Promise<void> {
+    await promisify(execFile)(PYTHON, ['-c', `import app; app.${task}.delay(${JSON.stringify(argument)})`], {
       cwd: HERE,
       env: this.#env,
       timeout: 60_000,

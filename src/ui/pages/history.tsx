@@ -1,7 +1,7 @@
 /** What differs between two moments: which tasks finished, failed and started, which workers came and went. */
 import type { ChangedWorker, Difference } from '../../contract/difference.ts';
 import { readTime } from '../../domain/filter-values.ts';
-import { count, dateTime, duration } from '../format.ts';
+import { count, dateTime, wholeDuration } from '../format.ts';
 import { useAnswer } from '../inquiry.ts';
 import { MomentField } from '../moment-field.tsx';
 import { Empty, Moment, Problem, State, TaskLink, Text, WorkerLink } from '../parts.tsx';
@@ -64,7 +64,7 @@ function Compared({ of: { from, to, events, gaps } }: { readonly of: Difference 
     <p>
       Snapshot {count(from.snapshot)} of <a href={hrefOf('', { at: from.taken_at })}>{dateTime(from.taken_at)}</a>,
       compared with {count(to.snapshot)} of <a href={hrefOf('', { at: to.taken_at })}>{dateTime(to.taken_at)}</a>:{' '}
-      {duration(to.taken_at - from.taken_at)} and {count(events)} events later.{' '}
+      {wholeDuration(to.taken_at - from.taken_at)} and {count(events)} events later.{' '}
       {gaps.length > 0 && (
         <strong class="bad">
           Events may have been missed in between: {count(gaps.length)} {gaps.length === 1 ? 'gap' : 'gaps'}.
@@ -157,7 +157,7 @@ function Latest({ of: kinds }: { readonly of: Kinds }) {
         {kinds.map(({ before, count: n }, at) => (
           <span key={before}>
             {at > 0 && ', '}
-            {count(n)} {before === null ? 'new' : `were ${before}`}
+            {count(n)} {before === null ? 'new since then' : `were ${before}`}
           </span>
         ))}
         {tasks.length < kinds.reduce((sum, each) => sum + each.count, 0) && `; the latest ${tasks.length}:`}
@@ -190,7 +190,7 @@ function Latest({ of: kinds }: { readonly of: Kinds }) {
                 <td>
                   <WorkerLink hostname={worker} most={32} />
                 </td>
-                <td>{before === null ? <span class="soft">not known yet</span> : <State of={before} />}</td>
+                <td>{before === null ? <span class="soft">new</span> : <State of={before} />}</td>
               </tr>
             ))}
           </tbody>

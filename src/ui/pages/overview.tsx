@@ -97,7 +97,7 @@ function Tiles({ workers, tasks, now: answer }: TilesProps) {
       {answer && (
         <>
           {answer.orphaned > 0 && <Tile value={count(answer.orphaned)} bad title="orphaned: their worker is gone" />}
-          <Tile value={answer.events_per_second.minute.toFixed(1)} title="events per second, last minute" />
+          <Tile value={count(Math.round(answer.events_per_second.minute * 10) / 10)} title="events per second" />
           <Tile
             value={duration(answer.lag === null ? null : Math.max(0, answer.lag))}
             title="lag of the newest event"
@@ -105,7 +105,7 @@ function Tiles({ workers, tasks, now: answer }: TilesProps) {
           />
           <Tile
             value={percent(answer.capture.completeness)}
-            title="of what workers began was heard of"
+            title="of begun tasks heard of"
             bad={(answer.capture.completeness ?? 1) < 0.99}
           />
         </>

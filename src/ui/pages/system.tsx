@@ -55,7 +55,7 @@ function Recorder({ of }: { readonly of: ClusterAnswer }) {
             'Events',
             `${of.events_per_second.now} per second, ${of.events_per_second.minute.toFixed(1)} over the last minute`,
           ],
-          ['Feed clients', `${count(of.feed_clients)}, this page among them`],
+          ['Feed clients', count(of.feed_clients)],
           ['Running since', <Moment key="started" of={of.started} />],
           ['Last snapshot', last_shutter && <Ago key="shutter" of={last_shutter.at} />],
           ['Its number', last_shutter && count(last_shutter.snapshot)],
@@ -66,7 +66,7 @@ function Recorder({ of }: { readonly of: ClusterAnswer }) {
             `${percent(capture.completeness)}: ${count(capture.captured)} heard of, ${count(capture.lost)} not`,
           ],
           ['In memory', `${count(of.clusters.reduce((sum, { tasks }) => sum + total(tasks), 0))} tasks`],
-          ['Dropped unfinished', count(of.clusters.reduce((sum, { evicted_active }) => sum + evicted_active, 0))],
+          ['Dropped early', count(of.clusters.reduce((sum, { evicted_active }) => sum + evicted_active, 0))],
           [
             'Since its start',
             `${count(since_start.events)} events, ${count(since_start.duplicates)} duplicates, ${count(since_start.dead_letters)} dead letters, ${count(since_start.gaps)} gaps`,

@@ -126,7 +126,7 @@ function Now({ of: task, why }: { readonly of: TaskRecord; readonly why: string 
           {traceback === null ? <code>{visible(exception)}</code> : <Traceback of={traceback} />}
         </section>
       )}
-      <div class="panels">
+      <div class="panels values">
         <PythonValue title="Args" of={task.args} />
         <PythonValue title="Kwargs" of={task.kwargs} />
         {task.state === 'SUCCESS' && <PythonValue title="Result" of={task.result} />}
