@@ -4,6 +4,7 @@
  *     broker ─> receiver ─> inbox ─> decoder ─> journal ─> fold ─> state ─┬─> camera ─> snapshots
  *                                                                         └─> hub ────> live feed
  */
+import { BEAT_CONNECTIONS, createBeat } from './beating.ts';
 import { Inbox } from './broker/inbox.ts';
 import type { ReceiverStatus } from './broker/receiver.ts';
 import { Camera } from './camera/camera.ts';
@@ -43,7 +44,7 @@ export async function run(
 
   // The record: the journal, and the pictures of what it led to.
   // One connection for each cluster's turn, some for all that goes on at once, and two for each question.
-  const poolSize = 6 + config.brokers.length + 2 * QUESTIONS_AT_ONCE;
+  const poolSize = 6 + config.brokers.length + BEAT_CONNECTIONS + 2 * QUESTIONS_AT_ONCE;
   const database = await openConfigured({ ...config.database, poolSize }, stack);
   await migrateUp(database);
   const tokens = createTokens(database.knex);
@@ -53,6 +54,7 @@ export async function run(
   );
   const journal = createJournal(database.knex, { ...config.journal, diagnostics });
   await journal.maintain();
+  const epoch = await journal.epoch();
   const snapshots = createSnapshots(database.knex);
   const gaps = stack.use(new GapRecorder(journal, log, signal));
 
@@ -75,7 +77,7 @@ export async function run(
       pending: (state, uuid) => camera.pending(state, uuid),
       failed: (error) => log.error({ error }, 'a client of the live feed could not be served'),
     },
-    { version: VERSION, epoch: await journal.epoch(), simulated, ...HUB_DEFAULTS },
+    { version: VERSION, epoch, simulated, ...HUB_DEFAULTS },
   );
   hub.observe(diagnostics);
   await hub.recall();
@@ -112,6 +114,9 @@ export async function run(
       (signal) =>
         receiver.run(signal),
   );
+  // Beside: periodic tasks are sent when they are due.
+  const beat = config.periodic.beat ? createBeat(config, { db: database.knex, epoch, diagnostics }) : null;
+  const beating: readonly Loop[] = beat ? [(signal) => beat.run(signal)] : [];
   const photographing: Loop = (signal) => camera.run(signal);
-  await supervise(signal, [...joined, ...loops, ingest, listening, recorder.follow, photographing, upkeep]);
+  await supervise(signal, [...joined, ...loops, ingest, listening, recorder.follow, photographing, upkeep, ...beating]);
 }

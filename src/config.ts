@@ -95,6 +95,12 @@ export interface Config {
     readonly retireWorkers: number | null;
     readonly historyRetention: number | null;
   };
+  readonly periodic: {
+    /** Send periodic tasks, too. */
+    readonly beat: boolean;
+    /** How long runs are kept. */
+    readonly retention: number | null;
+  };
   readonly http: HttpConfig;
   readonly redaction: RedactionConfig;
   readonly log: { readonly level: OptionValues['logLevel']; readonly format: OptionValues['logFormat'] };
@@ -285,6 +291,7 @@ function assemble(values: OptionValues): Config {
       retireWorkers: values.retireWorkers,
       historyRetention: values.historyRetention,
     },
+    periodic: { beat: values.beat, retention: values.runRetention },
     http: {
       host: values.host,
       port: values.port,

@@ -42,6 +42,24 @@ export interface DiagnosticEvents {
     readonly history: number;
     readonly snapshots: number;
   }) => void;
+  /** The beat leads: it sends periodic tasks. */
+  'beat:leading': (at: { readonly url: string }) => void;
+  /** It does no more. */
+  'beat:stepped-down': () => void;
+  /** Why it cannot lead; it tries again in `retryIn` seconds. */
+  'beat:failed': (at: { readonly reason: string; readonly retryIn: number }) => void;
+  /** It knows of so many enabled tasks, beside those that make no sense: their ids, and why. */
+  'beat:read': (agenda: { readonly tasks: number; readonly unfit: ReadonlyMap<number, string> }) => void;
+  /** What became of due times is in the database. */
+  'beat:ran': (batch: { readonly runs: readonly RunTold[] }) => void;
+}
+
+/** Of a run of a periodic task, with times in epoch seconds. */
+export interface RunTold {
+  readonly periodic_task: number;
+  readonly outcome: 'sent' | 'skipped' | 'unroutable';
+  readonly due_at: Seconds | null;
+  readonly sent_at: Seconds | null;
 }
 
 export type Diagnostics = EventEmitter<DiagnosticEvents>;

@@ -45,6 +45,18 @@ export function logDiagnostics(diagnostics: Diagnostics, log: Logger): void {
   diagnostics.on('camera:shutter', (picture) => log.debug(picture, 'snapshot'));
   diagnostics.on('camera:failed', (at) => log.warn(at, 'the snapshot failed and will be made up for'));
   diagnostics.on('camera:cleanup', (removed) => log.info(removed, 'expired records removed'));
+  diagnostics.on('beat:leading', (at) => log.info(at, 'leading: periodic tasks are sent from here'));
+  diagnostics.on('beat:stepped-down', () => log.info({}, 'not leading any more'));
+  diagnostics.on('beat:failed', (at) => log.warn(at, 'the beat failed'));
+  diagnostics.on('beat:read', ({ tasks, unfit }) => {
+    log.debug({ tasks }, 'periodic tasks read');
+    for (const [periodic_task, reason] of unfit) log.warn({ periodic_task, reason }, 'a periodic task is never sent');
+  });
+  diagnostics.on('beat:ran', ({ runs }) => {
+    for (const run of runs)
+      if (run.outcome === 'sent') log.debug(run, 'periodic task sent');
+      else log.warn(run, 'periodic task not sent');
+  });
 }
 
 /** URLs without passwords, errors as their messages. */

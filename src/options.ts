@@ -14,7 +14,15 @@ import {
 } from './access-values.ts';
 import { brokerUrl, bytes, count, databaseUrl, duration, durationOrNever, rate } from './option-values.ts';
 
-export type OptionGroup = 'Broker' | 'Database' | 'Camera and retention' | 'Memory' | 'HTTP' | 'Redaction' | 'Logging';
+export type OptionGroup =
+  | 'Broker'
+  | 'Database'
+  | 'Camera and retention'
+  | 'Memory'
+  | 'Periodic tasks'
+  | 'HTTP'
+  | 'Redaction'
+  | 'Logging';
 
 /** One option. Its flag is the key in kebab case, its variable that in capitals after `CELERYCAM_`. */
 export interface OptionSpec {
@@ -266,6 +274,21 @@ export const OPTIONS = {
     doc: 'Task names, hosts, … told apart in `/metrics`, and combinations of them; the rest counts as `other`',
   },
 
+  beat: {
+    group: 'Periodic tasks',
+    value: 'yes',
+    bare: true,
+    schema: yes,
+    default: 'no',
+    doc: 'Send periodic tasks when they are due, as `celerycam beat` does: any number of processes may, one at a time does',
+  },
+  runRetention: {
+    group: 'Periodic tasks',
+    value: 'time',
+    schema: durationOrNever,
+    default: '30d',
+    doc: 'How long it is kept what became of each due time; the latest of each task stays',
+  },
   host: { group: 'HTTP', value: 'address', schema: text, default: '127.0.0.1', doc: 'Address to listen on' },
   port: {
     group: 'HTTP',

@@ -145,6 +145,24 @@ export async function openConnection(
   }
 }
 
+/** Connects to the first of these URLs that answers. @throws as `openConnection`, of the last */
+export async function openAny(
+  urls: readonly string[],
+  options: ConnectionOptions,
+  signal: AbortSignal,
+): Promise<Connection> {
+  let failure: unknown;
+  for (const url of urls) {
+    try {
+      return await openConnection(url, options, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
 /** What went wrong, for the person who set the URL. */
 function openError(url: string, error: unknown): MonitorError {
   const shown = redactUrl(url);

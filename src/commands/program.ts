@@ -10,11 +10,21 @@ import { addOptions } from './options.ts';
 import { addPeriodic } from './periodic-program.ts';
 
 const EVERYTHING: readonly OptionGroup[] = [
-  ...(['Broker', 'Database', 'Camera and retention', 'Memory', 'HTTP', 'Redaction', 'Logging'] as const),
+  ...([
+    'Broker',
+    'Database',
+    'Camera and retention',
+    'Memory',
+    'Periodic tasks',
+    'HTTP',
+    'Redaction',
+    'Logging',
+  ] as const),
 ];
 const DUMP: readonly OptionGroup[] = ['Broker', 'Memory', 'Redaction', 'Logging'];
 const BROKER: readonly OptionGroup[] = ['Broker', 'Memory', 'Logging'];
 const DATABASE: readonly OptionGroup[] = ['Database', 'Logging'];
+const BEAT: readonly OptionGroup[] = ['Broker', 'Database', 'Periodic tasks', 'Logging'];
 const NO_BROKER = EVERYTHING.filter((group) => group !== 'Broker');
 const DOCTOR: readonly OptionGroup[] = ['Broker', 'Database', 'Logging'];
 
@@ -35,6 +45,17 @@ export function createProgram(): Command {
     const { run } = await import('../app.ts');
     await run(config, createLog(config.log), interruption());
   });
+
+  subcommand(program, 'beat', BEAT, 'Send periodic tasks when they are due; of any number of these one does').action(
+    async (flags: Flags) => {
+      const config = loadConfig(flags, process.env, BEAT);
+      const { beat } = await import('./beat.ts');
+      const { openConfigured } = await import('../store/configured.ts');
+      await using stack = new AsyncStack();
+      const database = await openConfigured(config.database, stack);
+      await beat(config, database, createLog(config.log), interruption());
+    },
+  );
 
   subcommand(program, 'dump', DUMP, 'Print events as they come, one JSON object per message and line').action(
     async (flags: Flags) => {

@@ -90,7 +90,7 @@ export function createTurn(db: Knex, name: string): Turn {
 }
 
 /** Settles when the connection is gone or the signal aborts. */
-function ended(client: pg.Client, signal: AbortSignal): Promise<void> {
+export function ended(client: pg.Client, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       signal.removeEventListener('abort', done);

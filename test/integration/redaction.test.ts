@@ -5,11 +5,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { saferepr } from '../../src/domain/saferepr.ts';
 import type { Database } from '../../src/store/database.ts';
 import { Program } from '../support/program.ts';
 import { event, openSender } from '../support/receiving.ts';
 import { openRecord } from '../support/record.ts';
-import { saferepr } from '../support/saferepr.ts';
 import { scratch } from '../support/scratch.ts';
 import { freshDatabase, freshVhost } from '../support/services.ts';
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Python, saferepr } from '../support/saferepr.ts';
+import { type Python, saferepr } from '../../src/domain/saferepr.ts';
 import { PYTHON } from '../support/services.ts';
 
 const SCRIPT = `

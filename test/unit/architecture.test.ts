@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: [...SMALL, 'migrations'],
   camera: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
   live: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
+  beat: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
   metrics: [...SMALL, 'live', ...ADAPTERS.map((room) => `type:${room}`)],
   http: [...SMALL, 'live', 'metrics', ...ADAPTERS.map((room) => `type:${room}`)],
   library: [...SMALL, 'broker'],
@@ -20,8 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['errors', 'type:contract', 'type:domain'],
   // Runs in browsers, too, and is small: no schemas, and only what is pure of the domain.
   ui: ['errors', 'client', 'domain', 'type:contract'],
-  commands: [...SMALL, ...ADAPTERS, 'camera', 'live', 'metrics', 'http', 'app'],
-  app: [...SMALL, ...ADAPTERS, 'camera', 'live', 'metrics', 'http'],
+  commands: [...SMALL, ...ADAPTERS, 'beat', 'camera', 'live', 'metrics', 'http', 'app'],
+  app: [...SMALL, ...ADAPTERS, 'beat', 'camera', 'live', 'metrics', 'http'],
   cli: [...SMALL, 'commands', 'app'],
   index: [...SMALL, ...ADAPTERS, 'library', 'app'],
   root: ['root', 'errors', 'domain'],
@@ -33,7 +34,7 @@ const BROWSER_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ui: ['preact', 'preact/hooks', '@preact/signals', 'uplot', 'uplot/dist/uPlot.min.css'],
 };
 /** Files directly in src/ that are no small thing for all: the pipeline and its parts, and the entries. */
-const APP = ['app', 'recorder', 'receivers', 'gaps', 'serving'];
+const APP = ['app', 'beating', 'recorder', 'receivers', 'gaps', 'serving'];
 const ENTRIES = ['cli', 'index'];
 /** What a pure file has no business with. */
 const IMPURE =

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Event, ReceivedEvent } from '../../src/domain/event.ts';
 import { createRedactor, type Redactor } from '../../src/domain/redaction.ts';
 import { findInRepr } from '../../src/domain/repr.ts';
+import { type Python, saferepr } from '../../src/domain/saferepr.ts';
 import { MonitorError } from '../../src/errors.ts';
 import { hasher, parseRedaction } from '../../src/redaction-rules.ts';
-import { type Python, saferepr } from '../support/saferepr.ts';
 
 const KEY = 'a key of the operator';
 

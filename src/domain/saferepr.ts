@@ -1,4 +1,5 @@
-/** `celery.utils.saferepr` (5.2.6) for what JSON can hold and bytes: what senders make of args, kwargs and results. */
+/** `celery.utils.saferepr` (5.2.6) for what JSON can hold and bytes: what senders show of args, kwargs and results. */
+import type { Json } from './event.ts';
 
 export type Python =
   | null
@@ -9,6 +10,13 @@ export type Python =
   | { readonly tuple: readonly Python[] }
   | { readonly dict: readonly (readonly [string, Python])[] }
   | readonly Python[];
+
+/** JSON as Python has it once it was read. */
+export function fromJson(json: Json): Python {
+  if (typeof json !== 'object' || json === null) return json;
+  if (Array.isArray(json)) return json.map(fromJson);
+  return { dict: Object.entries(json).map(([key, part]) => [key, fromJson(part)] as const) };
+}
 
 interface Token {
   readonly kind: 'open' | 'close' | 'separator' | 'key' | 'quoted' | 'bare';
