@@ -1,5 +1,5 @@
 /** `celerycam doctor`: looks at brokers, workers and the database, and says in plain words what is not as it should be. */
-import { type Connection, openConnection } from '../broker/connection.ts';
+import { type Connection, openConnection, textOf } from '../broker/connection.ts';
 import { inspect } from '../broker/control.ts';
 import { decode } from '../broker/decoder.ts';
 import { Inbox } from '../broker/inbox.ts';
@@ -15,7 +15,7 @@ import {
   type SeenDatabase,
   type SeenWorker,
 } from '../domain/findings.ts';
-import { reasonOf, redactUrl } from '../errors.ts';
+import { MonitorError, redactUrl } from '../errors.ts';
 import { sleep } from '../runtime.ts';
 
 /** Workers send a heartbeat every two seconds: this is time for two of them. */
@@ -70,13 +70,13 @@ async function look(broker: BrokerConfig, signal: AbortSignal): Promise<SeenBrok
       await using connection = await openConnection(url, broker, signal);
       const [queue, workers, heard] = await Promise.all([
         lookAtQueue(connection, broker.queue),
-        ask(connection, broker.controlExchange),
+        ask(connection, broker.controlExchange).catch(() => null),
         listen({ ...broker, urls: [url] }, signal),
       ]);
       return { ...NOTHING, ...heard, version: connection.version, queue, workers };
     } catch (cause) {
       signal.throwIfAborted();
-      error = reasonOf(cause);
+      error = textOf(cause);
     }
   }
   return { ...NOTHING, error };
@@ -89,12 +89,13 @@ async function lookAtQueue(connection: Connection, name: string | null): Promise
     const { messageCount, consumerCount } = await channel.checkQueue(name);
     await channel.close();
     return { name, messages: messageCount, consumers: consumerCount };
-  } catch {
+  } catch (error) {
+    if (!textOf(error).includes('NOT_FOUND')) throw error;
     return { name, messages: null, consumers: null };
   }
 }
 
-/** The workers that answer, and what their configuration says of events. */
+/** The workers that answer, and what their configuration says of events. Throws where we may not ask: their events still tell. */
 async function ask(connection: Connection, controlExchange: string): Promise<Map<string, SeenWorker>> {
   // Only what was set: asked for the defaults too, Celery 5.2 fails and does not answer at all. Both settings are off by default.
   const replies = await inspect(connection, controlExchange, { method: 'conf' }, REPLY_TIMEOUT);
@@ -122,8 +123,10 @@ async function listen(broker: BrokerConfig, signal: AbortSignal): Promise<Heard>
   const heard = hear(inbox, until);
   // Whatever ends first: a receiver that cannot go on throws.
   await Promise.race([running, sleep(LISTEN, until).catch(() => {})]);
+  const { error } = receiver.status;
   end.abort();
   await running;
+  if (error !== null) throw new MonitorError('BROKER_REFUSED', error);
   return heard;
 }
 

@@ -56,13 +56,19 @@ export interface SeenDatabase {
 /** Clocks further apart than this make times hard to read; Celery itself warns at 16 seconds. */
 const SKEW: Seconds = 1;
 
+/** What a user of the broker must be able to configure, write to and read: the events, and the workers' remote control. */
+const PERMISSIONS = '^(celeryev.*|celerycam.*|(reply\\.)?celery\\.pidbox|amq\\.gen.*)$';
+
 export function examineBroker(seen: SeenBroker): Finding[] {
   if (seen.version === null) {
-    const remedy = [
-      'celerycam doctor --broker amqp://user:password@host:5672/vhost',
-      'is it running? rabbitmqctl status',
-    ];
-    return [{ level: 'problem', text: seen.error ?? 'the broker does not answer', remedy }];
+    const text = seen.error ?? 'the broker does not answer';
+    const [, vhost, user] = /in vhost '(.*)' refused for user '(.*)'/.exec(text) ?? [];
+    const remedy = user
+      ? [
+          `rabbitmqctl set_permissions -p '${vhost}' '${user}' ${`'${PERMISSIONS}' `.repeat(3)}(and the name of --queue)`,
+        ]
+      : ['celerycam doctor --broker amqp://user:password@host:5672/vhost', 'is it running? rabbitmqctl status'];
+    return [{ level: 'problem', text, remedy }];
   }
   return [
     { level: 'ok', text: `the broker answers: RabbitMQ ${seen.version}` },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CeleryApp } from '../support/celery-app.ts';
 import { scratch } from '../support/scratch.ts';
-import { freshDatabase, freshVhost } from '../support/services.ts';
+import { freshDatabase, freshVhost, rabbitmqctl } from '../support/services.ts';
 
 const CLI = new URL('../../dist/src/cli.js', import.meta.url).pathname;
 const FIXTURE = new URL('../fixtures/celery/mixed.jsonl', import.meta.url).pathname;
@@ -288,6 +288,25 @@ describe('with a broker', () => {
     // Started with -E, which only task events show: idle, it may as well be off.
     expect(stdout).toContain('· task events: worker_send_task_events is not set at w1@doctor');
     expect(code).toBe(0);
+  });
+
+  test('doctor: a user who may do nothing, until what it says is typed', async () => {
+    await using vhost = await freshVhost();
+    const name = new URL(vhost.url).pathname.slice(1);
+    await rabbitmqctl('add_user', name, 'pw');
+    try {
+      await rabbitmqctl('set_permissions', '-p', name, name, '', '', '');
+      const url = new URL(vhost.url);
+      [url.username, url.password] = [name, 'pw'];
+      const ask = ['doctor', '--broker', url.href, '--data-dir', join(scratch(), 'data')];
+      const { stdout } = await celerycam(ask);
+      expect(stdout).toContain(`access to exchange 'celeryev' in vhost '${name}' refused for user '${name}'`);
+      const [, permissions = ''] = /set_permissions -p '\w+' '\w+' '(\S+)'/.exec(stdout) ?? [];
+      await rabbitmqctl('set_permissions', '-p', name, name, permissions, permissions, permissions);
+      expect((await celerycam(ask)).stdout).toContain('✗ no worker answers, and none sent a heartbeat');
+    } finally {
+      await rabbitmqctl('delete_user', name);
+    }
   });
 
   test('doctor starts no database that was never started', async () => {
