@@ -3,12 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import type { BasicLogin, Network, Role, Surface } from './access-values.ts';
-import type { RedactionRule } from './domain/redaction.ts';
 import type { FoldName, Limits } from './domain/state.ts';
 import { MonitorError, reasonOf, redactUrl } from './errors.ts';
 import { type BrokerUrl, brokerUrl } from './option-values.ts';
 import { flagOf, OPTIONS, type OptionGroup, type OptionSpec, type OptionValues, variableOf } from './options.ts';
-import { parseRedaction } from './redaction-rules.ts';
+import { parseRedaction, type RedactionConfig } from './redaction-rules.ts';
 
 /** What may be given by flag: the text after it, or all of them where a flag may be repeated. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -32,15 +31,20 @@ export interface BrokerConfig {
   readonly queueExpires: number;
 }
 
-/** What a simulated cluster does: see `SimulationOptions` in broker/simulator.ts. */
+/** What a simulated cluster does. */
 export interface SimulationConfig {
+  /** Tasks sent per second. A task that succeeds at once makes four events. */
   readonly rate: number;
   readonly workers: number;
+  /** Task names, the most frequent first. */
   readonly tasks: readonly string[];
+  /** Shares of the tasks, 0 to 1. */
   readonly failures: number;
   readonly retries: number;
+  /** Task events in lists under `task.multi`, as normal workers send them; else singly. */
   readonly lists: boolean;
   readonly seed: number;
+  /** Ends after so many tasks, with all workers offline; null: never. */
   readonly count: number | null;
 }
 
@@ -63,13 +67,6 @@ export interface HttpConfig {
   readonly rateLimit: number;
   readonly maxConnections: number;
   readonly maxClients: number;
-}
-
-/** No rules: nothing is redacted. */
-export interface RedactionConfig {
-  readonly rules: readonly RedactionRule[];
-  /** Not for logs. Null only where no rule hashes. */
-  readonly key: string | null;
 }
 
 /** Everything a run needs to know, checked. Times are seconds, sizes bytes; null means never or none. */

@@ -2,9 +2,15 @@
 import { createHmac } from 'node:crypto';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import type { Config } from './config.ts';
 import { createRedactor, type RedactionRule, type Redactor, type RedactorParts } from './domain/redaction.ts';
 import { MonitorError, reasonOf } from './errors.ts';
+
+/** No rules: nothing is redacted. */
+export interface RedactionConfig {
+  readonly rules: readonly RedactionRule[];
+  /** Not for logs. Null only where no rule hashes. */
+  readonly key: string | null;
+}
 
 /** Fields that a rule takes where it names none: all that a task's author can put something into. */
 const FIELDS = ['args', 'kwargs', 'result', 'exception', 'traceback'] as const;
@@ -136,7 +142,7 @@ export function hasher(key: string): (text: string) => string {
 
 /** A redactor by these options; null where there are no rules. */
 export function openRedactor(
-  { redaction, state }: Pick<Config, 'redaction' | 'state'>,
+  { redaction, state }: { readonly redaction: RedactionConfig; readonly state: Pick<RedactorParts, 'maxTasks'> },
   nameOf: RedactorParts['nameOf'],
 ): Redactor | null {
   if (redaction.rules.length === 0) return null;

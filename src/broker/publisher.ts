@@ -1,11 +1,13 @@
 /** Publishes events to a broker, confirmed: the simulated cluster as load for whatever listens there. */
 import type { ConfirmChannel } from 'amqplib';
+import type { SimulationConfig } from '../config.ts';
 import type { Seconds } from '../domain/event.ts';
 import { MonitorError } from '../errors.ts';
 import { now, sleep } from '../runtime.ts';
 import { type Connection, type ConnectionOptions, closed, openConnection } from './connection.ts';
 import { JSON_PROPERTIES } from './control.ts';
-import { type SimulatedMessage, type SimulationOptions, simulate } from './simulator.ts';
+import type { SimulatedMessage } from './simulated-worker.ts';
+import { simulate } from './simulator.ts';
 
 /** Messages that may be on their way unconfirmed. */
 const WINDOW = 4000;
@@ -97,7 +99,7 @@ export async function openPublisher(
  */
 export async function publishSimulation(
   publisher: Publisher,
-  options: SimulationOptions,
+  options: SimulationConfig,
   onProgress: (sent: { readonly messages: number; readonly events: number }) => void,
   signal: AbortSignal,
 ): Promise<void> {

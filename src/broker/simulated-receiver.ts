@@ -1,11 +1,13 @@
 /** Stands in for a receiver where there is no broker: the simulated cluster's messages, at their times. */
+import type { SimulationConfig } from '../config.ts';
 import type { Diagnostics } from '../diagnostics.ts';
 import type { Seconds } from '../domain/event.ts';
 import { now, sleep } from '../runtime.ts';
 import type { Delivery } from './delivery.ts';
 import type { Inbox } from './inbox.ts';
 import type { ReceiverStatus } from './receiver.ts';
-import { type SimulatedMessage, type SimulationOptions, simulate } from './simulator.ts';
+import type { SimulatedMessage } from './simulated-worker.ts';
+import { simulate } from './simulator.ts';
 
 /** How often it looks what is due. */
 const TICK: Seconds = 0.02;
@@ -13,7 +15,7 @@ const TICK: Seconds = 0.02;
 /** Behaves as a Receiver in guest mode that never loses its broker. `run` ends when the simulation does, or the signal aborts. */
 export class SimulatedReceiver implements AsyncDisposable {
   readonly #cluster: string;
-  readonly #options: SimulationOptions;
+  readonly #options: SimulationConfig;
   readonly #inbox: Pick<Inbox, 'push'>;
   readonly #diagnostics: Diagnostics;
   #received = 0;
@@ -23,7 +25,7 @@ export class SimulatedReceiver implements AsyncDisposable {
 
   constructor(
     cluster: string,
-    options: SimulationOptions,
+    options: SimulationConfig,
     parts: { readonly inbox: Pick<Inbox, 'push'>; readonly diagnostics: Diagnostics },
   ) {
     this.#cluster = cluster;

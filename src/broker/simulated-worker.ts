@@ -1,7 +1,6 @@
 /** A worker of the simulated cluster: what it says of itself and of its tasks, in Celery's own wire form. */
 import type { Json, Seconds } from '../domain/event.ts';
 import type { Agenda, Chance } from './agenda.ts';
-import type { SimulatedMessage } from './simulator.ts';
 
 /** Between heartbeats; Celery's default. */
 const FREQ: Seconds = 2;
@@ -12,6 +11,18 @@ const EMPTY = 0.05;
 /** Each worker is restarted about so often, and away for so long. */
 const UPTIME: Seconds = 300;
 const AWAY: Seconds = 6;
+
+/** One message to the event exchange. Its properties are those of every Celery event: JSON, UTF-8, transient. */
+export interface SimulatedMessage {
+  /** When it is sent, seconds since the start. */
+  readonly at: Seconds;
+  readonly routing_key: string;
+  /** The header that Celery sends along. */
+  readonly hostname: string;
+  readonly body: string;
+  /** Events in it. */
+  readonly events: number;
+}
 
 export interface Surroundings {
   readonly agenda: Agenda;

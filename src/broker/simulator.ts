@@ -1,25 +1,10 @@
 /** A simulated Celery cluster: the messages that its workers and clients would publish, with their times. Pure and seeded. */
+import type { SimulationConfig } from '../config.ts';
 import type { Seconds } from '../domain/event.ts';
 import { Agenda, Chance } from './agenda.ts';
-import { eventText, failureOf, SimulatedWorker } from './simulated-worker.ts';
+import { eventText, failureOf, type SimulatedMessage, SimulatedWorker } from './simulated-worker.ts';
 
-export interface SimulationOptions {
-  /** Tasks sent per second. A task that succeeds at once makes four events. */
-  readonly rate: number;
-  readonly workers: number;
-  /** Task names, the most frequent first. */
-  readonly tasks: readonly string[];
-  /** Shares of the tasks, 0 to 1. */
-  readonly failures: number;
-  readonly retries: number;
-  /** Task events in lists under `task.multi`, as normal workers send them; else singly. */
-  readonly lists: boolean;
-  readonly seed: number;
-  /** Ends after so many tasks, with all workers offline; null: never. */
-  readonly count: number | null;
-}
-
-export const DEFAULT_SIMULATION: SimulationOptions = {
+export const DEFAULT_SIMULATION: SimulationConfig = {
   rate: 20,
   workers: 3,
   tasks: [
@@ -38,18 +23,6 @@ export const DEFAULT_SIMULATION: SimulationOptions = {
   seed: 1,
   count: null,
 };
-
-/** One message to the event exchange. Its properties are those of every Celery event: JSON, UTF-8, transient. */
-export interface SimulatedMessage {
-  /** When it is sent, seconds since the start. */
-  readonly at: Seconds;
-  readonly routing_key: string;
-  /** The header that Celery sends along. */
-  readonly hostname: string;
-  readonly body: string;
-  /** Events in it. */
-  readonly events: number;
-}
 
 /** Shares that have no option of their own. */
 const REVOKED = 0.01;
@@ -85,14 +58,14 @@ interface Call {
  * The cluster's messages, in the order of their times.
  * @param start Epoch seconds of the start: what the events' timestamps are counted from.
  */
-export function* simulate(options: SimulationOptions, start: Seconds): Generator<SimulatedMessage, void, undefined> {
+export function* simulate(options: SimulationConfig, start: Seconds): Generator<SimulatedMessage, void, undefined> {
   const messages: SimulatedMessage[] = [];
   const cluster = new SimulatedCluster(options, start, (message) => messages.push(message));
   while (cluster.step()) yield* messages.splice(0);
 }
 
 class SimulatedCluster {
-  readonly #options: SimulationOptions;
+  readonly #options: SimulationConfig;
   readonly #chance: Chance;
   readonly #agenda = new Agenda();
   readonly #workers: readonly SimulatedWorker[];
@@ -103,7 +76,7 @@ class SimulatedCluster {
   /** Calls that were sent and have not ended. */
   #alive = 0;
 
-  constructor(options: SimulationOptions, start: Seconds, publish: (message: SimulatedMessage) => void) {
+  constructor(options: SimulationConfig, start: Seconds, publish: (message: SimulatedMessage) => void) {
     this.#options = options;
     this.#start = start;
     this.#publish = publish;

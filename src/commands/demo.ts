@@ -1,8 +1,8 @@
 /** `celerycam demo`: a simulated cluster, shown through the whole pipeline, or published to a broker as load. */
 import { z } from 'zod';
 import { openPublisher, publishSimulation } from '../broker/publisher.ts';
-import { DEFAULT_SIMULATION, type SimulationOptions } from '../broker/simulator.ts';
-import type { BrokerConfig } from '../config.ts';
+import { DEFAULT_SIMULATION } from '../broker/simulator.ts';
+import type { BrokerConfig, SimulationConfig } from '../config.ts';
 import { MonitorError, redactUrl } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { count } from '../option-values.ts';
@@ -32,7 +32,7 @@ const FLAGS = {
 } as const;
 
 /** What the flags say, defaults for the rest. @throws MonitorError CONFIG_INVALID */
-export function simulationOf(flags: Readonly<Record<string, unknown>>): SimulationOptions {
+export function simulationOf(flags: Readonly<Record<string, unknown>>): SimulationConfig {
   const given: Record<string, unknown> = { lists: flags['lists'] !== false };
   for (const [name, schema] of Object.entries(FLAGS)) {
     const flag = flags[name];
@@ -42,7 +42,7 @@ export function simulationOf(flags: Readonly<Record<string, unknown>>): Simulati
     if (!success) throw new MonitorError('CONFIG_INVALID', `--${name}: got "${flag}", expected ${expected}`);
     given[name] = data;
   }
-  const options: SimulationOptions = { ...DEFAULT_SIMULATION, ...given };
+  const options: SimulationConfig = { ...DEFAULT_SIMULATION, ...given };
   if (!(options.rate > 0)) throw new MonitorError('CONFIG_INVALID', '--rate: got 0, expected more than none');
   if (options.tasks.length === 0)
     throw new MonitorError('CONFIG_INVALID', '--tasks: got no name, expected names with commas between');
@@ -52,7 +52,7 @@ export function simulationOf(flags: Readonly<Record<string, unknown>>): Simulati
 /** Publishes until the simulation ends or the signal aborts, and says how fast it was. */
 export async function publishDemo(
   broker: BrokerConfig,
-  options: SimulationOptions,
+  options: SimulationConfig,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {

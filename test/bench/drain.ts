@@ -12,12 +12,9 @@ import { promisify } from 'node:util';
 import { connect } from 'amqplib';
 import pg from 'pg';
 import { openPublisher } from '../../src/broker/publisher.ts';
-import {
-  DEFAULT_SIMULATION,
-  type SimulatedMessage,
-  type SimulationOptions,
-  simulate,
-} from '../../src/broker/simulator.ts';
+import type { SimulatedMessage } from '../../src/broker/simulated-worker.ts';
+import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
+import type { SimulationConfig } from '../../src/config.ts';
 import { freshDatabase, PYTHON } from '../support/services.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
@@ -41,7 +38,7 @@ export class FullQueue {
   readonly #broker: string;
   readonly #type: QueueType;
   readonly #lists: boolean;
-  readonly #simulation: SimulationOptions;
+  readonly #simulation: SimulationConfig;
 
   constructor(broker: string, type: QueueType, lists: boolean, tasks: number) {
     this.#broker = broker;

@@ -4,12 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  DEFAULT_SIMULATION,
-  type SimulatedMessage,
-  type SimulationOptions,
-  simulate,
-} from '../../src/broker/simulator.ts';
+import type { SimulatedMessage } from '../../src/broker/simulated-worker.ts';
+import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
+import type { SimulationConfig } from '../../src/config.ts';
 import { now } from '../../src/runtime.ts';
 import { openLoad } from '../support/load.ts';
 import { openSender, type Sender } from '../support/receiving.ts';
@@ -110,7 +107,7 @@ export interface Shop {
 }
 
 /** Tells all of the last hour. */
-export async function openShop(url: string, options: Partial<SimulationOptions> = {}): Promise<Shop> {
+export async function openShop(url: string, options: Partial<SimulationConfig> = {}): Promise<Shop> {
   const publisher = await openLoad(url);
   const sender = await openSender(url);
   const start = now() - HOUR;

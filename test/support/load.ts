@@ -2,12 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ChannelModel, connect } from 'amqplib';
 import { openPublisher, type Publisher } from '../../src/broker/publisher.ts';
-import {
-  DEFAULT_SIMULATION,
-  type SimulatedMessage,
-  type SimulationOptions,
-  simulate,
-} from '../../src/broker/simulator.ts';
+import type { SimulatedMessage } from '../../src/broker/simulated-worker.ts';
+import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
+import type { SimulationConfig } from '../../src/config.ts';
 import { now } from '../../src/runtime.ts';
 
 /** Messages that may be on their way unconfirmed. */
@@ -15,7 +12,7 @@ const WINDOW = 1000;
 const PROPERTIES = { contentType: 'application/json', contentEncoding: 'utf-8', deliveryMode: 1 };
 
 /** All messages of a simulated cluster of some workers that ends with all of them offline. */
-export function messagesOf(options: Partial<SimulationOptions> & { readonly count: number }): SimulatedMessage[] {
+export function messagesOf(options: Partial<SimulationConfig> & { readonly count: number }): SimulatedMessage[] {
   return [...simulate({ ...DEFAULT_SIMULATION, rate: 500, workers: 5, ...options }, now() - 600)];
 }
 

@@ -6,15 +6,16 @@ import { decode } from '../../src/broker/decoder.ts';
 import type { Delivery } from '../../src/broker/delivery.ts';
 import { Inbox } from '../../src/broker/inbox.ts';
 import { SimulatedReceiver, toDelivery } from '../../src/broker/simulated-receiver.ts';
-import { DEFAULT_SIMULATION, type SimulationOptions, simulate } from '../../src/broker/simulator.ts';
+import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
+import type { SimulationConfig } from '../../src/config.ts';
 import { createDiagnostics } from '../../src/diagnostics.ts';
 import type { Event } from '../../src/domain/event.ts';
 import { runs } from '../support/effort.ts';
 
 const START = 1_795_508_776;
-const SOME: SimulationOptions = { ...DEFAULT_SIMULATION, rate: 200, count: 1500, failures: 0.1, retries: 0.1 };
+const SOME: SimulationConfig = { ...DEFAULT_SIMULATION, rate: 200, count: 1500, failures: 0.1, retries: 0.1 };
 
-function eventsOf(options: SimulationOptions): readonly Event[] {
+function eventsOf(options: SimulationConfig): readonly Event[] {
   const deliveries = [...simulate(options, START)].map((message) => toDelivery(message, 'simulated'));
   const { events, deadLetters } = decode(deliveries);
   expect(deadLetters).toEqual([]);
@@ -27,7 +28,7 @@ function count(events: readonly Event[], type: string): number {
 
 test('the same seed gives the same messages, another seed others', () => {
   const few = { ...SOME, count: 50 };
-  const bodies = (options: SimulationOptions): string => JSON.stringify([...simulate(options, START)]);
+  const bodies = (options: SimulationConfig): string => JSON.stringify([...simulate(options, START)]);
   expect(bodies(few)).toBe(bodies(few));
   expect(bodies({ ...few, seed: 2 })).not.toBe(bodies(few));
 });
