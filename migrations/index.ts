@@ -6,6 +6,7 @@ import * as questions from './003_questions.ts';
 import * as access from './004_access.ts';
 import * as metrics from './005_metrics.ts';
 import * as periodic from './006_periodic.ts';
+import * as results from './007_results.ts';
 import * as answers from './008_answers.ts';
 
 export interface Migration {
@@ -14,4 +15,13 @@ export interface Migration {
   readonly down: (knex: Knex) => Promise<void>;
 }
 
-export const MIGRATIONS: readonly Migration[] = [journal, snapshots, questions, access, metrics, periodic, answers];
+export const MIGRATIONS: readonly Migration[] = [
+  journal,
+  snapshots,
+  questions,
+  access,
+  metrics,
+  periodic,
+  results,
+  answers,
+];

@@ -44,7 +44,7 @@ export async function run(
 
   // The record: the journal, and the pictures of what it led to.
   // One connection for each cluster's turn, some for all that goes on at once, and two for each question.
-  const poolSize = 6 + config.brokers.length + BEAT_CONNECTIONS + 2 * QUESTIONS_AT_ONCE;
+  const poolSize = 7 + config.brokers.length + BEAT_CONNECTIONS + 2 * QUESTIONS_AT_ONCE;
   const database = await openConfigured({ ...config.database, poolSize }, stack);
   await migrateUp(database);
   const tokens = createTokens(database.knex);

@@ -91,6 +91,7 @@ export interface Config {
     readonly expirePending: number | null;
     readonly retireWorkers: number | null;
     readonly historyRetention: number | null;
+    readonly results: { readonly schemas: readonly string[]; readonly expires: number | null };
   };
   readonly periodic: {
     /** Send periodic tasks, too. */
@@ -287,6 +288,7 @@ function assemble(values: OptionValues): Config {
       expirePending: values.expirePending,
       retireWorkers: values.retireWorkers,
       historyRetention: values.historyRetention,
+      results: { schemas: [values.schema, values.resultSchema], expires: values.resultExpires },
     },
     periodic: { beat: values.beat, retention: values.runRetention },
     http: {

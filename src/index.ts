@@ -4,6 +4,7 @@ export type { ReceiverStatus } from './broker/receiver.ts';
 export { type BrokerConfig, type Config, type Flags, loadConfig, type SimulationConfig } from './config.ts';
 export type { Changes, FeedMessage, FeedReset, FeedSnapshot, Hello, Subscribe } from './contract/feed.ts';
 export type { TaskRecord, WorkerRecord } from './contract/records.ts';
+export type { GroupAnswer, ResultRecord } from './contract/results.ts';
 export { createDiagnostics, type DiagnosticEvents, type Diagnostics } from './diagnostics.ts';
 export type { DeadLetter, Event, JournalEntry, Json, Position, Seconds } from './domain/event.ts';
 export { type Circumstances, type Explained, type Explanation, explain } from './domain/explain.ts';
@@ -58,4 +59,5 @@ export {
   type WorkerOnline,
 } from './library/events.ts';
 export { connect, type Monitor, type MonitorOptions } from './library/monitor.ts';
+export { type GetOptions, openResults, type Results, type ResultsOptions } from './library/results.ts';
 export { createLog, type Logger } from './log.ts';

@@ -18,6 +18,7 @@ export type OptionGroup =
   | 'Broker'
   | 'Database'
   | 'Camera and retention'
+  | 'Results'
   | 'Memory'
   | 'Periodic tasks'
   | 'HTTP'
@@ -227,6 +228,21 @@ export const OPTIONS = {
     schema: durationOrNever,
     default: '7d',
     doc: 'How long the events themselves are kept',
+  },
+
+  resultSchema: {
+    group: 'Results',
+    value: 'name',
+    schema: text,
+    default: 'public',
+    doc: 'Schema of the tables of Celery’s database backend and of django-celery-results; those in `--schema` are read besides',
+  },
+  resultExpires: {
+    group: 'Results',
+    value: 'time',
+    schema: durationOrNever.transform((seconds) => seconds ?? Infinity),
+    default: null,
+    doc: 'When results in the tables of Celery’s database backend expire. Without it: after `1d` in those that celerycam made, never in others',
   },
 
   fold: {

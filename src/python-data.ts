@@ -1,10 +1,13 @@
 /** Values of Python as JSON and as text, within bounds, and what of them neither can show; and the other way, for storing them. */
 import type { Json } from './domain/event.ts';
+import { classOf } from './domain/pickle-calls.ts';
 import type { Picklable } from './domain/pickle-write.ts';
 import { reprOf } from './domain/python-text.ts';
 import {
   Budget,
+  entryOf,
   isBuiltinException,
+  isKind,
   MAX_DEPTH,
   nameOf,
   type PythonClass,
@@ -39,8 +42,8 @@ export function tell(value: PythonValue): Told {
   return { json, text: reprOf(value, new Budget(MAX_SIZE)), opaque: [...teller.opaque] };
 }
 
-/** An exception as Celery's own JSON has it. @param message what it was made with; null where that is not known */
-function exceptionJson({ module, name }: PythonClass, message: readonly Json[] | null): Json {
+/** An exception as Celery's own JSON has it. @param message what it was made with */
+function exceptionJson({ module, name }: PythonClass, message: readonly Json[]): Json {
   return { exc_type: name, exc_message: message, exc_module: module };
 }
 
@@ -161,4 +164,51 @@ export function toPython(value: unknown, depth = 0): Picklable {
 function refused(what: string): MonitorError {
   const expected = 'expected what JSON can hold, bigint or Uint8Array';
   return new MonitorError('VALUE_REFUSED', `${what} cannot be stored as a result; ${expected}`);
+}
+
+/** An exception, pickled or as Celery's JSON has it: as that JSON, and as Python writes it. What is none is told as any value. */
+export function tellException(value: PythonValue): Told {
+  const exception = exceptionIn(value);
+  if (!exception) return tell(value);
+  const { of, args } = exception;
+  const { json, text, opaque } = tell({ kind: 'tuple', items: [...args] });
+  return {
+    json: isKind(value, 'dict') ? tell(value).json : exceptionJson(of, json as readonly Json[]),
+    text: `${of.name}${text.replace(/,\)$/, ')')}`,
+    opaque,
+  };
+}
+
+function exceptionIn(value: PythonValue): { readonly of: PythonClass; readonly args: readonly PythonValue[] } | null {
+  if (isKind(value, 'object')) {
+    const [module, name, inner] = value.args ?? [];
+    // What Celery puts in the place of an exception that cannot be pickled.
+    if (value.of.name === 'UnpickleableExceptionWrapper' && typeof module === 'string' && typeof name === 'string') {
+      return { of: classOf(module, name), args: itemsOf(inner) };
+    }
+    return { of: value.of, args: value.args ?? [] };
+  }
+  if (!isKind(value, 'dict')) return null;
+  const name = entryOf(value, 'exc_type');
+  const module = entryOf(value, 'exc_module');
+  if (typeof name !== 'string') return null;
+  const of = classOf(typeof module === 'string' ? module : '', name);
+  return { of, args: itemsOf(entryOf(value, 'exc_message')) };
+}
+
+function itemsOf(value: PythonValue | undefined): readonly PythonValue[] {
+  if (value === undefined || value === null) return [];
+  return isKind(value, 'tuple', 'list') ? value.items : [value];
+}
+
+/** An error of JavaScript as Celery stores an exception: of a class by its name, which Python makes up where there is none. */
+export function fromError({ name, message }: Error): Picklable {
+  return {
+    kind: 'dict',
+    entries: [
+      ['exc_type', name],
+      ['exc_message', { kind: 'tuple', items: [message] }],
+      ['exc_module', null],
+    ],
+  };
 }

@@ -18,12 +18,15 @@ import type { Hub } from './live/hub.ts';
 import type { Logger } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { watchQueues } from './receivers.ts';
+import { openRedactor } from './redaction-rules.ts';
 import { type Loop, now } from './runtime.ts';
 import type { Database } from './store/database.ts';
 import { differenceBetween } from './store/difference.ts';
 import { createHistory } from './store/history.ts';
 import { lookAt } from './store/look.ts';
 import { createPeriodicTasks } from './store/periodic-tasks.ts';
+import { ResultWatch } from './store/result-watch.ts';
+import { createResults, type Results } from './store/results.ts';
 import type { Tokens } from './store/tokens.ts';
 import { VERSION } from './version.ts';
 
@@ -57,21 +60,40 @@ export async function serve(config: Config, parts: ServingParts): Promise<Servin
   const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
   await metrics.countGaps();
   const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
+  const results = createResults(database.knex, config.camera.results.schemas);
+  const watch = new ResultWatch(results.ready);
+  await warnOfOldTables(results, log);
   const sources = {
     ...{ ...about, recall, metrics, tokens, log },
-    questions: createQuestions(database),
+    questions: createQuestions(database, results),
+    watch,
+    // By the names that are asked for with each result, and not by what it remembers.
+    resultRedactor: openRedactor(config, () => null),
     periodic: createPeriodicTasks(database.knex, now),
     feedClients: () => hub.clients,
   };
-  return { server: await listen(sources, hub, config.http), loops: watches.map(({ run }) => run) };
+  return { server: await listen(sources, hub, config.http), loops: [...watches.map(({ run }) => run), watch.run] };
+}
+
+/** Tables of django-celery have the names of those that Celery's own backend needs. */
+async function warnOfOldTables(results: Results, log: Logger): Promise<void> {
+  const found = await results.tables();
+  for (const { kind, schema, name } of found.ok ? found.value : []) {
+    if (kind !== 'django-celery') continue;
+    log.warn(
+      { table: `${schema}.${name}` },
+      'a table of django-celery: it is read, and no Celery since 4 can store results into it',
+    );
+  }
 }
 
 /** Everything that can be asked of the record, of journal and snapshots, in one. */
-function createQuestions(database: Database): Questions {
+function createQuestions(database: Database, results: Results): Questions {
   const db = database.knex;
   const between: Questions['gapsBetween'] = (from, to) => gapsBetween(db, from, to);
   return {
     ...createHistory(db, between),
+    ...results,
     difference: async (question) => {
       const { from, to } = question;
       const found = await differenceBetween(db, question, (range) => touchedBetween(db, range));

@@ -149,6 +149,14 @@ export class History {
     return this.get('/api/tasks/{uuid}/tree', { ...question, uuid }, options);
   }
 
+  result(task_id: string, question: Rest<'/api/results/{task_id}', 'task_id'> = {}, options?: AskOptions) {
+    return this.get('/api/results/{task_id}', { ...question, task_id }, options);
+  }
+
+  group(id: string, question: Rest<'/api/groups/{id}', 'id'> = {}, options?: AskOptions) {
+    return this.get('/api/groups/{id}', { ...question, id }, options);
+  }
+
   taskNames(question: Question<'/api/task-names'> = {}, options?: AskOptions) {
     return this.get('/api/task-names', question, options);
   }

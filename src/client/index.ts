@@ -23,6 +23,7 @@ export type {
   PeriodicTaskRow,
 } from '../contract/periodic.ts';
 export type { TaskRecord, WorkerRecord } from '../contract/records.ts';
+export type { GroupAnswer, ResultRecord } from '../contract/results.ts';
 export { type ApiOptions, type AskOptions, refusalIn } from './api-client.ts';
 export type {
   FeedSubscription,

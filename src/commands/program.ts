@@ -14,6 +14,7 @@ const EVERYTHING: readonly OptionGroup[] = [
     'Broker',
     'Database',
     'Camera and retention',
+    'Results',
     'Memory',
     'Periodic tasks',
     'HTTP',

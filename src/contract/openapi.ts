@@ -17,6 +17,7 @@ import {
 import { newPeriodicTask, periodicRunRow, periodicTaskChange, periodicTaskRow, schedule } from './periodic.ts';
 import { toldOf } from './query.ts';
 import { json, runRecord, taskRecord, workerRecord } from './records.ts';
+import { resultRecord } from './results.ts';
 import { api, eventRow, type Route, statsRow } from './routes.ts';
 
 const SCHEMAS = '#/components/schemas/';
@@ -60,7 +61,7 @@ export interface OpenApi {
 /** Shapes that appear in several places, by the name that they have there. */
 const NAMED: Readonly<Record<string, z.ZodType>> = {
   ...{ Error: errorAnswer, Json: json, Total: total, Spread: spread },
-  ...{ TaskRecord: taskRecord, RunRecord: runRecord, WorkerRecord: workerRecord },
+  ...{ TaskRecord: taskRecord, RunRecord: runRecord, WorkerRecord: workerRecord, ResultRecord: resultRecord },
   ...{ TaskRow: taskRow, TaskVersion: taskVersion, WorkerRow: workerRow, GapRow: gapRow, SnapshotRow: snapshotRow },
   ...{
     DeadLetterRow: deadLetterRow,

@@ -3,7 +3,7 @@
  * All are optional. `told` says what OpenAPI shows of each: the JSON schema of its text.
  */
 import { z } from 'zod';
-import { readTime } from '../domain/filter-values.ts';
+import { readDuration, readTime } from '../domain/filter-values.ts';
 
 export interface Told {
   readonly description: string;
@@ -50,6 +50,15 @@ export function whole(description: string, minimum: number, maximum: number, byD
   return parameter(`a whole number from ${minimum} to ${maximum}`, { description, schema }, (given) => {
     const value = /^\d+$/.test(given) ? Number(given) : Number.NaN;
     return value >= minimum && value <= maximum ? value : undefined;
+  });
+}
+
+/** A length of time, from none to some seconds. */
+export function length(description: string, most: number) {
+  const told = { description, schema: { anyOf: [{ type: 'number', minimum: 0, maximum: most }, { type: 'string' }] } };
+  return parameter(`a length of time such as 5s or 500ms, up to ${most}s`, told, (given) => {
+    const seconds = readDuration(given);
+    return seconds !== undefined && seconds <= most ? seconds : undefined;
   });
 }
 

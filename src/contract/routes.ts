@@ -36,12 +36,13 @@ import {
   periodicTaskRow,
   periodicTasksPage,
 } from './periodic.ts';
-import { moment, oneOf, text, whole } from './query.ts';
+import { length, moment, oneOf, text, whole } from './query.ts';
 import { json, runRecord, taskRecord, workerRecord } from './records.ts';
+import { groupAnswer, resultRecord } from './results.ts';
 
 /** One route, named by its method and path. */
 export interface Route {
-  readonly tag: 'now' | 'tasks' | 'workers' | 'periodic' | 'figures' | 'record';
+  readonly tag: 'now' | 'tasks' | 'workers' | 'periodic' | 'results' | 'figures' | 'record';
   /** A few words. */
   readonly summary: string;
   readonly description?: string;
@@ -97,6 +98,10 @@ export const clusterThen = z.strictObject({
 /** `task` is a whole record now, and a version of the past with `at`. */
 export const taskAnswer = z.strictObject({
   task: z.union([taskRecord, taskVersion]),
+  /** Where `task.result` is from: the event, which may have cut it, or whole from the table where the result is stored. */
+  result_from: z.enum(['event', 'table']).nullable(),
+  /** What is stored of it, where Celery keeps results in this database; null where nothing is, and for the past. */
+  stored: resultRecord.nullable(),
   as_of: asOfNow,
   /** Gaps that cover the moment that was asked for. */
   gaps: z.array(gapRow),
@@ -178,6 +183,7 @@ const page = {
   cursor: text('The `next` of the page before, with everything else as it was asked before.'),
   format,
 };
+const wait = length('Wait so long for it to end, and answer as soon as it has; at most a minute.', 60);
 const uuid = z.strictObject({ uuid: z.string() });
 const id = z.strictObject({ id: z.string() });
 const hostname = z.strictObject({ hostname: z.string() });
@@ -338,6 +344,23 @@ export const api = {
       expires: moment('Nothing is due from this on.'),
     }),
     response: dueTimes,
+  },
+  'GET /api/results/{task_id}': {
+    tag: 'results',
+    summary: 'What is stored of a task',
+    description:
+      'From the tables of Celery’s result backends in this database. Of an unknown task: PENDING, as in Celery.',
+    params: z.strictObject({ task_id: z.string() }),
+    query: z.strictObject({ wait }),
+    response: resultRecord,
+  },
+  'GET /api/groups/{id}': {
+    tag: 'results',
+    summary: 'A group and its results',
+    description: 'One that was saved: `GroupResult.save()`.',
+    params: z.strictObject({ id: z.string() }),
+    query: z.strictObject({ wait }),
+    response: groupAnswer,
   },
   'GET /api/task-names': {
     tag: 'figures',

@@ -43,7 +43,7 @@ function readIso(text: string): Seconds | undefined {
 }
 
 /** A length of time → seconds; a bare number is seconds. */
-function readDuration(text: string): Seconds | undefined {
+export function readDuration(text: string): Seconds | undefined {
   const match = /^(\d+(?:\.\d+)?(?:e[+-]?\d+)?)(ms|s|m|h|d|w)?$/.exec(text);
   const value = Number(match?.[1]) * SECONDS[(match?.[2] ?? 's') as keyof typeof SECONDS];
   return Number.isFinite(value) ? value : undefined;

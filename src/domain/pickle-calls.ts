@@ -44,6 +44,11 @@ const CALLS: Readonly<Record<string, Call>> = {
   'pytz._UTC': () => zone('<UTC>', '+00:00'),
   'zoneinfo.ZoneInfo._unpickle': ([key]) =>
     isPlainName(key) ? zone(`zoneinfo.ZoneInfo(key='${key}')`, `[${key}]`) : undefined,
+  // How the result classes of an app pickle themselves: as what the app has by that name.
+  'celery.app.base._unpickle_appattr': ([name, args]) =>
+    typeof name === 'string' && isKind(args, 'tuple')
+      ? objectOf(classOf('celery.result', name), args.items)
+      : undefined,
   'datetime.date': ([bytes]) => withBytes(bytes, date),
   'datetime.time': ([bytes, zone]) =>
     isZone(zone) ? withBytes(bytes, (given) => time(given, zone ?? null)) : undefined,
@@ -77,7 +82,7 @@ export function call(callable: PythonValue, args: PythonValue): PythonValue {
 }
 
 export function objectOf(of: PythonClass, args: Args | null): PythonObject {
-  return { kind: 'object', of, args, state: null };
+  return { kind: 'object', of, args };
 }
 
 function setOf(kind: 'set' | 'frozenset', [list]: Args): PythonValue | undefined {

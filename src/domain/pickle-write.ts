@@ -5,8 +5,8 @@ import type { PythonClass } from './python-value.ts';
 export type Picklable = null | boolean | bigint | number | string | Uint8Array | PicklableParts;
 
 export type PicklableParts =
-  | { readonly kind: 'list' | 'tuple'; readonly items: readonly Picklable[] }
-  | { readonly kind: 'dict'; readonly entries: readonly (readonly [Picklable, Picklable])[] }
+  | { readonly kind: 'list' | 'tuple'; readonly items: Picklable[] }
+  | { readonly kind: 'dict'; readonly entries: (readonly [Picklable, Picklable])[] }
   /** Its class is named, and called with these by who reads it. */
   | { readonly kind: 'object'; readonly of: PythonClass; readonly args: readonly Picklable[] };
 
@@ -42,7 +42,7 @@ export function writePickle(value: Picklable): Uint8Array {
         return;
       case 'object':
         add(`c${value.of.module}\n${value.of.name}\n`);
-        write({ kind: 'tuple', items: value.args });
+        write({ kind: 'tuple', items: [...value.args] });
         add('R');
     }
   };

@@ -49,7 +49,7 @@ export interface PythonObject {
   /** What it was made with: of an exception its `args`. Null: that is not data. */
   readonly args: readonly PythonValue[] | null;
   /** What it was given after that. */
-  state: PythonValue;
+  state?: PythonValue;
 }
 
 /** What cannot be told: the message completes the sentence "the value …". */
@@ -84,7 +84,7 @@ export class Budget {
 }
 
 /** The value of a key that is text; undefined where there is none. */
-function entryOf({ entries }: PythonDict, key: string): PythonValue | undefined {
+export function entryOf({ entries }: PythonDict, key: string): PythonValue | undefined {
   return entries.findLast(([each]) => each === key)?.[1];
 }
 

@@ -34,7 +34,7 @@ export interface RedactorParts {
 }
 
 /** What stands where something was masked. */
-const MASK = '***';
+export const MASK = '***';
 
 /** Celery's own tasks that carry calls of others in their arguments: whatever a rule is about may be in there somewhere. */
 const CARRIERS = /^celery\.(chain|chord|chord_unlock|chunks|group|map|starmap)$/;

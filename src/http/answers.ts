@@ -33,6 +33,8 @@ export interface Asked<Query = unknown, Params = unknown, Body = unknown> extend
   readonly filter: Filter | null;
   /** Asks the database when it is its turn; the time that it took goes to `Server-Timing`. */
   readonly database: Gate;
+  /** Aborts when who asks has gone away. */
+  readonly signal: AbortSignal;
 }
 
 type Output<Schema, None> = Schema extends z.ZodType ? z.output<Schema> : None;
@@ -75,7 +77,7 @@ export function mount(app: Hono, handlers: Handlers, clock: () => Seconds, log: 
       const sent = await readSent(route, context.req);
       if ('status' in sent) return context.json(sent.told, sent.status);
       const { spent, database } = createStopwatch(gate);
-      const asked: Asked = { ...question, ...sent, database };
+      const asked: Asked = { ...question, ...sent, database, signal: context.req.raw.signal };
       const answer = await handler(asked);
       if (spent() > 0) context.header('server-timing', `db;dur=${spent().toFixed(1)}`);
       if (!answer.ok) return refused(context, answer);
@@ -168,7 +170,7 @@ export function publicReason(error: unknown): string | null {
   return error instanceof MonitorError && (error.retry || error.code === 'QUESTION_REFUSED') ? error.message : null;
 }
 
-interface Question extends Omit<Asked, 'database' | keyof Sent> {
+interface Question extends Omit<Asked, 'database' | 'signal' | keyof Sent> {
   readonly format: 'json' | ExportFormat;
 }
 

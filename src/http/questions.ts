@@ -7,8 +7,9 @@ import type { SeenDatabase } from '../domain/findings.ts';
 import type { Listed } from '../journal/lists.ts';
 import type { DifferenceQuestion } from '../store/difference.ts';
 import type { History } from '../store/history.ts';
+import type { Results } from '../store/results.ts';
 
-export interface Questions extends History {
+export interface Questions extends History, Pick<Results, 'results' | 'group' | 'namesOf'> {
   gaps(question: Listed): Promise<Answer<GapsPage>>;
   /** Those that are at least in part between two moments, oldest first; at most 1,000, the latest. */
   gapsBetween(from: Seconds, to: Seconds): Promise<GapRow[]>;

@@ -11,6 +11,7 @@ import type { Asked, Handlers } from './answers.ts';
 import { type Counts, sum } from './counts.ts';
 import type { PeriodicRoute } from './periodic.ts';
 import { isTooEarly, nothingYet, type Questions } from './questions.ts';
+import type { ResultRoute } from './results.ts';
 
 export interface RecordSources {
   readonly clusters: Clusters;
@@ -27,7 +28,10 @@ const FIVE_MINUTES: Seconds = 300;
 const HOUR: Seconds = 3600;
 const DAY: Seconds = 86_400;
 
-type RecordRoute = Exclude<keyof Handlers, `GET /api/tasks${string}` | 'GET /api/findings' | PeriodicRoute>;
+type RecordRoute = Exclude<
+  keyof Handlers,
+  `GET /api/tasks${string}` | 'GET /api/findings' | PeriodicRoute | ResultRoute
+>;
 
 export function recordHandlers(sources: RecordSources): Pick<Handlers, RecordRoute> {
   const { questions, clock } = sources;

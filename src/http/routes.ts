@@ -17,6 +17,7 @@ import { metricsHandler } from './metrics.ts';
 import { mountPages } from './pages.ts';
 import { type PeriodicSources, periodicHandlers } from './periodic.ts';
 import { recordHandlers } from './record.ts';
+import { resultHandlers } from './results.ts';
 import { type TaskSources, taskHandlers } from './tasks.ts';
 
 /** What the routes answer from. */
@@ -44,6 +45,7 @@ export function createRoutes(sources: ApiSources): Hono {
     ...recordHandlers({ ...sources, clusterNow }),
     ...taskHandlers(sources),
     ...periodicHandlers(sources),
+    ...resultHandlers(sources),
     'GET /api/findings': async ({ database }) =>
       answer(findingsAnswer(sources, await database(() => sources.questions.database()))),
   };

@@ -1,19 +1,20 @@
 /** Routes about tasks: lists from the record, one task from memory first. */
 import { type Answer, answer, refuse } from '../answer.ts';
-import { toTaskRecord } from '../contract/records.ts';
+import { type TaskRecord, toTaskRecord } from '../contract/records.ts';
+import type { ResultRecord } from '../contract/results.ts';
 import type { EventRow, EventsPage, TaskAnswer, TreeAnswer } from '../contract/routes.ts';
 import { fromCursor, toCursor } from '../cursor.ts';
 import type { JournalEntry, Seconds } from '../domain/event.ts';
 import { type Explanation, explain } from '../domain/explain.ts';
 import { livenessOf } from '../domain/liveness.ts';
-import type { Clusters, State } from '../domain/state.ts';
+import type { State } from '../domain/state.ts';
+import { SUCCESS } from '../domain/states.ts';
 import type { Task } from '../domain/task.ts';
 import type { Asked, Handlers } from './answers.ts';
-import { isTooEarly, nothingYet, type Questions } from './questions.ts';
+import { isTooEarly, nothingYet } from './questions.ts';
+import { type ResultSources, storedResult } from './results.ts';
 
-export interface TaskSources {
-  readonly clusters: Clusters;
-  readonly questions: Questions;
+export interface TaskSources extends ResultSources {
   /** A task as memory has it, or a picture that is not written yet. */
   readonly recall: (state: State, uuid: string) => Task | undefined;
   readonly clock: () => Seconds;
@@ -38,7 +39,9 @@ export function taskHandlers(sources: TaskSources): Pick<Handlers, TaskRoute> {
       const { at } = query;
       if (at === undefined) return taskNow(sources, which, database);
       const found = await database(() => questions.taskAt(which, at));
-      return found.ok ? answer({ ...found.value, gaps: await database(() => questions.gapsBetween(at, at)) }) : found;
+      if (!found.ok) return found;
+      const gaps = await database(() => questions.gapsBetween(at, at));
+      return answer({ ...found.value, result_from: null, stored: null, gaps });
     },
     'GET /api/tasks/{uuid}/events': async ({ params, query, limit, database }) => {
       const cluster = query.cluster ?? null;
@@ -63,11 +66,15 @@ export function taskHandlers(sources: TaskSources): Pick<Handlers, TaskRoute> {
 
 type Database = Asked['database'];
 
+/** Bytes of a stored result that are read with a task; `/api/results` reads more. */
+const MAX_STORED = 200_000;
+
 async function taskNow(
-  { clusters, questions, recall, clock }: TaskSources,
+  sources: TaskSources,
   which: { readonly id: string; readonly cluster: string | null },
   database: Database,
 ): Promise<Answer<TaskAnswer>> {
+  const { clusters, questions, recall, clock } = sources;
   const now = clock();
   const [latest] = [...clusters.byName.values()]
     .filter(({ cluster }) => which.cluster === null || which.cluster === cluster)
@@ -82,7 +89,21 @@ async function taskNow(
   const found = record ? null : await database(() => questions.task(which));
   if (found && !found.ok) return found;
   const gaps = await database(() => questions.gapsBetween(now, now));
-  return answer(record ? { task: record, as_of, gaps } : { ...(found as Exclude<typeof found, null>).value, gaps });
+  const known = record ? { task: record, as_of } : (found as Exclude<typeof found, null>).value;
+  const stored = await storedResult(sources, which.id, database, MAX_STORED);
+  return stored.ok ? answer({ ...known, gaps, ...withStored(known.task, stored.value) }) : stored;
+}
+
+/** With the whole result in the place of one that the event cut, where it is of the same ending and can be told whole. */
+function withStored(task: TaskRecord, stored: ResultRecord): Pick<TaskAnswer, 'task' | 'result_from' | 'stored'> {
+  const isCut = task.state === SUCCESS && (task.result === null || task.result.includes('...'));
+  const isWhole = stored.status === SUCCESS && stored.problem === null && stored.opaque.length === 0;
+  const whole = isCut && isWhole ? stored.text : null;
+  return {
+    task: whole === null ? task : { ...task, result: whole },
+    result_from: whole !== null ? 'table' : task.result === null ? null : 'event',
+    stored: stored.table === null ? null : stored,
+  };
 }
 
 async function eventsPage(

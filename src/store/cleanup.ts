@@ -5,6 +5,7 @@ import type { Seconds } from '../domain/event.ts';
 import { transaction } from '../postgres.ts';
 import { isoTime } from '../postgres-text.ts';
 import { KEEP_FIGURES, KEEP_MINUTES } from './figures.ts';
+import { expireResults, type ResultExpiry } from './result-expiry.ts';
 import { TASK_VERSION, WORKER_VERSION } from './rows.ts';
 
 /** How long rows live, in seconds; null: for ever. */
@@ -19,6 +20,7 @@ export interface Expiry {
   readonly historyRetention: Seconds | null;
   /** Workers that have not been ONLINE for so long. One whose tasks are orphaned stays with them. */
   readonly retireWorkers: Seconds | null;
+  readonly results: ResultExpiry;
 }
 
 export interface Removed {
@@ -27,6 +29,7 @@ export interface Removed {
   /** Versions of tasks and workers. */
   readonly history: number;
   readonly snapshots: number;
+  readonly results: number;
 }
 
 /** Rows to a transaction, so that none holds its locks for long. */
@@ -36,6 +39,17 @@ const PATIENCE: Seconds = 120;
 
 /** Removes what has expired at `time`. A task or worker that goes leaves its last version in the history. */
 export async function cleanup(db: Knex, expiry: Expiry, time: Seconds, signal?: AbortSignal): Promise<Removed> {
+  const removed = await expireRecord(db, expiry, time, signal);
+  // Last: whether it may delete from tables of others is not in its hands.
+  return { ...removed, results: await expireResults(db, expiry.results, time, signal) };
+}
+
+async function expireRecord(
+  db: Knex,
+  expiry: Expiry,
+  time: Seconds,
+  signal?: AbortSignal,
+): Promise<Omit<Removed, 'results'>> {
   const inChunks = (statement: string): Promise<number> => repeat(db, statement, signal);
   let tasks = 0;
   const sets: readonly (readonly [Seconds | null, string])[] = [

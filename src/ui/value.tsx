@@ -8,7 +8,14 @@ import './style/task.css';
 const OPEN = 3;
 const FEW = 40;
 
-export function PythonValue({ title, of }: { readonly title: string; readonly of: string | null }) {
+interface Shown {
+  readonly title: string;
+  readonly of: string | null;
+  /** The table that it is whole from, and not from an event, which may be cut. */
+  readonly table?: string | null | undefined;
+}
+
+export function PythonValue({ title, of, table = null }: Shown) {
   if (of === null || of === '') {
     return (
       <section class="panel">
@@ -24,7 +31,8 @@ export function PythonValue({ title, of }: { readonly title: string; readonly of
         <h2>{title}</h2>
         <Copy text={of} what={title.toLowerCase()} />
         {value === null && <span class="soft">as it was sent: it cannot be read as a value</span>}
-        {value !== null && isCut(value) && (
+        {table !== null && <span class="soft">whole, from {visible(table)}</span>}
+        {table === null && value !== null && isCut(value) && (
           <span class="cut">cut short by the worker, which sends some 1,024 characters</span>
         )}
       </div>

@@ -35,6 +35,7 @@ export async function benchShutter(url: string, count = 10_000, rounds = 4): Pro
       expireError: null,
       expirePending: null,
       historyRetention: null,
+      results: { schemas: [], expires: null },
       retireWorkers: null,
     },
     { clusters, snapshots: createSnapshots(database.knex), diagnostics, lock: async (work) => work() },

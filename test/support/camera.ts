@@ -18,6 +18,7 @@ export const OPTIONS: CameraOptions = {
   expirePending: 5 * 86_400,
   retireWorkers: 86_400,
   historyRetention: 7 * 86_400,
+  results: { schemas: [], expires: null },
 };
 
 export interface Studio {

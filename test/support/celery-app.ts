@@ -31,8 +31,10 @@ export class CeleryApp implements AsyncDisposable {
   readonly #env: NodeJS.ProcessEnv;
   readonly #workers = new Set<ChildProcess>();
 
-  constructor(brokerUrl: string) {
-    this.#env = { ...process.env, BROKER_URL: brokerUrl, RESULTS_DIR: this.#results, PYTHONDONTWRITEBYTECODE: '1' };
+  /** @param conf settings of Celery besides those of `app.py` */
+  constructor(brokerUrl: string, conf: Readonly<Record<string, unknown>> = {}) {
+    const own = { BROKER_URL: brokerUrl, RESULTS_DIR: this.#results, CELERY_CONF: JSON.stringify(conf) };
+    this.#env = { ...process.env, ...own, PYTHONDONTWRITEBYTECODE: '1' };
   }
 
   /** Starts a prefork worker with events on, and waits until it is ready. Returns a function that stops it in order. */
@@ -66,11 +68,13 @@ export class CeleryApp implements AsyncDisposable {
 
   /** Calls a task of `app.py` with one argument, and goes on. */
   async call(task: string, argument: number | string): Promise<void> {
-    await promisify(execFile)(PYTHON, ['-c', `import app; app.${task}.delay(${JSON.stringify(argument)})`], {
-      cwd: HERE,
-      env: this.#env,
-      timeout: 60_000,
-    });
+    await this.python(`import app; app.${task}.delay(${JSON.stringify(argument)})`);
+  }
+
+  /** Runs a script beside `app.py`, and returns what it printed. */
+  async python(script: string): Promise<string> {
+    const options = { cwd: HERE, env: this.#env, timeout: 120_000 };
+    return (await promisify(execFile)(PYTHON, ['-c', script], options)).stdout;
   }
 
   /** Publishes one task of every kind and waits until all of them have ended. Needs workers. */

@@ -38,11 +38,13 @@ export default async function setup(): Promise<() => Promise<void>> {
 }
 
 async function needCelery(): Promise<void> {
-  const works = async (): Promise<boolean> => succeeds(PYTHON, ['-c', 'import celery']);
-  if (await works()) return;
-  await aptInstall('python3-celery', 'or set CELERY_PYTHON to a Python that has Celery 5');
-  if (!(await works()))
-    throw new Error(`${PYTHON} cannot import celery: set CELERY_PYTHON to a Python that has Celery 5`);
+  for (const module of ['celery', 'sqlalchemy', 'psycopg2']) {
+    const works = async (): Promise<boolean> => succeeds(PYTHON, ['-c', `import ${module}`]);
+    if (await works()) continue;
+    const otherwise = 'set CELERY_PYTHON to a Python that has Celery 5, SQLAlchemy and psycopg2';
+    await aptInstall(`python3-${module}`, `or ${otherwise}`);
+    if (!(await works())) throw new Error(`${PYTHON} cannot import ${module}: ${otherwise}`);
+  }
 }
 
 async function needBrowser(): Promise<void> {

@@ -3,6 +3,7 @@ import { answer, refuse } from '../../src/answer.ts';
 import type { TaskRow } from '../../src/contract/history.ts';
 import type { Questions } from '../../src/http/questions.ts';
 import type { PeriodicTasks } from '../../src/store/periodic-tasks.ts';
+import { nothing } from '../../src/store/results.ts';
 
 const as_of = { snapshot: 1, taken_at: 900, position: 7 };
 
@@ -41,6 +42,9 @@ export function createRecord(answers: Partial<Questions> = {}): Questions {
     }),
     deadLetters: list,
     eventsOf: async () => [],
+    results: async (ids) => answer(ids.map(nothing)),
+    group: unknown,
+    namesOf: async () => answer(new Map()),
     ...answers,
   };
 }

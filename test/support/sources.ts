@@ -18,6 +18,8 @@ export function apiSources(change: Partial<ApiSources> = {}): ApiSources {
     periodic: NO_PERIODIC_TASKS,
     recall: (state, uuid) => state.tasks.get(uuid),
     feedClients: () => 0,
+    watch: { until: async () => {} },
+    resultRedactor: null,
     metrics: { render: () => '' },
     clock: now,
     log: { debug() {}, info() {}, warn() {}, error() {} },

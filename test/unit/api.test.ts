@@ -42,8 +42,17 @@ const metrics = { render: () => 'up 1\n' };
 
 function ask(path: string, change: Partial<ApiSources> = {}): Promise<Response> {
   const record = { questions: createRecord(), periodic: NO_PERIODIC_TASKS, recall: () => undefined };
+  const results = { watch: { until: async () => {} }, resultRedactor: null };
   const answers = { clusters, ...record, metrics, clock: () => now };
-  const sources = { version: '1', simulated: false, activity, log: silent, feedClients: () => 0, ...answers };
+  const sources = {
+    version: '1',
+    simulated: false,
+    activity,
+    log: silent,
+    feedClients: () => 0,
+    ...answers,
+    ...results,
+  };
   return Promise.resolve(createRoutes({ ...sources, receivers: () => receivers, ...change }).request(path));
 }
 

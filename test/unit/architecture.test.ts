@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   beat: [...SMALL, ...ADAPTERS.map((room) => `type:${room}`)],
   metrics: [...SMALL, 'live', ...ADAPTERS.map((room) => `type:${room}`)],
   http: [...SMALL, 'live', 'metrics', ...ADAPTERS.map((room) => `type:${room}`)],
-  library: [...SMALL, 'broker'],
+  library: [...SMALL, 'broker', 'store'],
   // Runs in browsers: of the contract it takes types only, which pull in no package.
   client: ['errors', 'type:contract', 'type:domain'],
   // Runs in browsers, too, and is small: no schemas, and only what is pure of the domain.

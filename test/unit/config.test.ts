@@ -48,6 +48,7 @@ describe('where an option comes from', () => {
       expirePending: 5 * 86_400,
       retireWorkers: 86_400,
       historyRetention: 7 * 86_400,
+      results: { schemas: ['celerycam', 'public'], expires: null },
     });
     expect(config.http).toMatchObject({ host: '127.0.0.1', port: 5555, insecure: false, public: ['health'] });
     expect(config.redaction.rules).toEqual([]);

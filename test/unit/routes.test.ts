@@ -42,6 +42,8 @@ function sources(answers: Partial<Questions> = {}, change: Partial<ApiSources> =
       periodic: NO_PERIODIC_TASKS,
       recall: (state, uuid) => state.tasks.get(uuid),
       feedClients: () => 0,
+      watch: { until: async () => {} },
+      resultRedactor: null,
       metrics: { render: () => '' },
       ...change,
     },

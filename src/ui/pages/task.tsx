@@ -31,6 +31,7 @@ export function TaskPage() {
   if (!task || task.task_id !== uuid) {
     return error === null ? <Empty title="Looking …" /> : <Missing uuid={uuid} error={error} />;
   }
+  const table = value?.result_from === 'table' ? (value.stored?.table ?? null) : null;
   const explanation = events.value?.explanations.find((each) => each.cluster === task.cluster);
   return (
     <>
@@ -42,7 +43,7 @@ export function TaskPage() {
       </div>
       <Problem error={error} />
       {'runs' in task ? <Doubts of={task} /> : null}
-      {'runs' in task ? <Now of={task} why={explanation?.why ?? null} /> : <Then of={task} />}
+      {'runs' in task ? <Now of={task} why={explanation?.why ?? null} table={table} /> : <Then of={task} />}
       <Workflow of={task} />
       {then === undefined && <Events of={events.value} error={events.error} />}
     </>
@@ -80,7 +81,14 @@ function Doubts({ of }: { readonly of: TaskRecord }) {
   );
 }
 
-function Now({ of: task, why }: { readonly of: TaskRecord; readonly why: string | null }) {
+interface Present {
+  readonly of: TaskRecord;
+  readonly why: string | null;
+  /** Where the result is whole from; null where it is as the event told it. */
+  readonly table: string | null;
+}
+
+function Now({ of: task, why, table }: Present) {
   const { exception, traceback } = task;
   const wait = task.received !== null && task.started !== null ? task.started - task.received : null;
   return (
@@ -129,7 +137,7 @@ function Now({ of: task, why }: { readonly of: TaskRecord; readonly why: string 
       <div class="panels values">
         <PythonValue title="Args" of={task.args} />
         <PythonValue title="Kwargs" of={task.kwargs} />
-        {task.state === 'SUCCESS' && <PythonValue title="Result" of={task.result} />}
+        {task.state === 'SUCCESS' && <PythonValue title="Result" of={task.result} table={table} />}
       </div>
     </>
   );

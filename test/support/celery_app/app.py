@@ -1,4 +1,6 @@
 """The Celery app of the integration tests: one task for each way to end."""
+import datetime
+import json
 import os
 import time
 
@@ -7,6 +9,7 @@ from celery.exceptions import Ignore, Reject
 
 app = Celery("app", broker=os.environ["BROKER_URL"], backend=f"file://{os.environ['RESULTS_DIR']}")
 app.conf.update(task_send_sent_event=True, task_track_started=True, worker_hijack_root_logger=False)
+app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
 
 
 @app.task
@@ -50,3 +53,21 @@ def ignore():
 def progress(self: Task):
     self.send_event("task-progress", percent=50)
     return "done"
+
+
+class Order:
+    """More than data."""
+
+    def __init__(self, secret):
+        self.secret = secret
+
+
+@app.task
+def give():
+    at = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.timezone.utc)
+    return {"at": at, "big": 2**70, "pair": (1, 2), "set": {7}, "bytes": b"hi", "order": Order("s3cret"), "long": "x" * 5000}
+
+
+@app.task
+def give_text(length):
+    return "x" * length
