@@ -124,15 +124,17 @@ async function nextName(
   const [found] = await rows<{ name: string }>(client, (p) => {
     const next = (where: string): string =>
       `(select name from ${table} where ${narrow(p)} and ${where} order by name ${way} limit 1)`;
-    const some = (where: string): string => `exists (select from ${table} where ${narrow(p)} and ${where})`;
-    // By both at once: one by one, Postgres might look for the name along the times.
     const { low, high } = timesWithin(reach, 'received', descending, null, p);
-    const known = `(name, received) >= (names.next, ${low}) and (name, received) <= (names.next, ${high})`;
+    const ofNext = `from ${table} where ${narrow(p)} and name = names.next`;
+    // Not whether one is between them, for which Postgres might look along the times: the nearest to one, held against the other.
+    const [from, to] = descending ? [high, low] : [low, high];
+    const nearest = `(select received ${ofNext} and received ${beyond}= ${from} order by received ${way} limit 1)`;
+    const known = `${to} ${beyond}= ${nearest}`;
     return `with recursive names (next) as (
         ${next(after === null ? 'name is not null' : `name ${beyond} ${p.add(after, 'text')}`)}
         union all select ${next(`name ${beyond} names.next`)} from names where next is not null)
       select next as name from names where next is not null
-        and (${some(known)} or ${some('name = names.next and received is null')}) limit 1`;
+        and (${known} or exists (select ${ofNext} and received is null)) limit 1`;
   });
   return found?.name ?? null;
 }
