@@ -11,7 +11,9 @@ import type { Hono } from 'hono';
 const PLACES = [new URL('../../ui/', import.meta.url), new URL('../../dist/ui/', import.meta.url)];
 
 /** One level below the root, so that the relative links in them hold under any prefix. The same as in `ui/pages.ts`. */
-export const PAGES = ['/', '/tasks', '/task', '/workers', '/worker', '/history', '/system'];
+export const PAGES = [
+  ...['/', '/tasks', '/task', '/workers', '/worker', '/periodic', '/periodic-task', '/history', '/system'],
+];
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -18,6 +18,8 @@ const LOAD: Readonly<Record<Page, () => Promise<ComponentType>>> = {
   task: async () => (await import('./pages/task.tsx')).TaskPage,
   workers: async () => (await import('./pages/workers.tsx')).Workers,
   worker: async () => (await import('./pages/worker.tsx')).WorkerPage,
+  periodic: async () => (await import('./pages/periodic.tsx')).Periodic,
+  'periodic-task': async () => (await import('./pages/periodic-task.tsx')).PeriodicTaskPage,
   history: async () => (await import('./pages/history.tsx')).HistoryPage,
   system: async () => (await import('./pages/system.tsx')).System,
 };

@@ -16,6 +16,8 @@ export const PAGES = {
   task: { title: 'Task', below: 'tasks' },
   workers: { title: 'Workers' },
   worker: { title: 'Worker', below: 'workers' },
+  periodic: { title: 'Periodic' },
+  'periodic-task': { title: 'Periodic task', below: 'periodic' },
   history: { title: 'History' },
   system: { title: 'System' },
 } as const satisfies Readonly<Record<string, PageSpec>>;
