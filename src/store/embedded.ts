@@ -32,14 +32,14 @@ const START_PATIENCE: Seconds = 300;
 /** After so long, an orderly stop becomes an immediate one; Postgres then recovers at the next start. */
 const STOP_PATIENCE: Seconds = 30;
 
-/** Seconds between the end of a server that nobody stopped and the next attempt. */
+/** Seconds between the end of a server that nobody stopped and the next attempt; also between two looks at that of another process. */
 const RELAUNCH: Seconds = 1;
 
 const LOG_LIMIT = 10_000_000;
 
 /**
  * Starts the server of a data directory, which is created where it does not exist. Where another celerycam runs it
- * already, that one is used, and not stopped at the end.
+ * already, that one is used, and not stopped at the end; when it ends before, one of our own goes on with the directory.
  * @throws MonitorError EMBEDDED_POSTGRES
  */
 export async function openEmbedded(dataDir: string): Promise<Embedded> {
@@ -56,8 +56,8 @@ export async function openEmbedded(dataDir: string): Promise<Embedded> {
     await initialise(bin, data, runAs);
     // Another process may start it in the same moment: the server that comes second ends at once.
     for (let attempt = 0; ; attempt += 1) {
-      if (await isRunning(data, url)) return { url, [Symbol.asyncDispose]: async () => undefined };
       const launch = (): Promise<ChildProcess> => start(join(bin, 'postgres'), home, data, sockets, runAs);
+      if (await isRunning(data, url)) return { url, [Symbol.asyncDispose]: succeed(data, url, launch) };
       const server = await launch();
       if (await isReady(server, url)) return { url, [Symbol.asyncDispose]: keepUp(server, launch) };
       if (attempt > 0) throw new Error(`it ended at once; its log is ${logOf(home)}: ${await lastWords(home)}`);
@@ -235,6 +235,24 @@ async function stop(server: ChildProcess): Promise<void> {
   const timer = setTimeout(() => process.kill(-(server.pid ?? 0), 'SIGQUIT'), STOP_PATIENCE * 1000);
   await ended;
   clearTimeout(timer);
+}
+
+/** Launches a server when that of another process has ended. Returns how to stop it, if it has come to that. */
+function succeed(data: string, url: string, launch: () => Promise<ChildProcess>): () => Promise<void> {
+  const stopped = new AbortController();
+  const watch = async (): Promise<(() => Promise<void>) | null> => {
+    while (true) {
+      await delay(RELAUNCH * 1000, undefined, { signal: stopped.signal });
+      if (await isRunning(data, url)) continue;
+      const server = await launch();
+      if (await isReady(server, url)) return keepUp(server, launch);
+    }
+  };
+  const watching = watch().catch(() => null);
+  return async () => {
+    stopped.abort();
+    await (await watching)?.();
+  };
 }
 
 /** Launches the server again when it ends by itself, as by the system when memory is short. Returns how to stop it for good. */

@@ -70,6 +70,25 @@ test('a second process uses the server that runs already, and does not stop it',
   expect(await migrateUp(database)).toHaveLength(MIGRATIONS.length);
 });
 
+test('when the process that runs the server ends, the other one goes on with a server of its own', async () => {
+  await using directory = await dataDirectory();
+  const { path } = directory;
+  const first = await openEmbedded(path);
+  await using second = await openEmbedded(path);
+  const before = await serverOf(path);
+  {
+    await using database = await openDatabase({ url: second.url, schema: 'celerycam' });
+    await migrateUp(database);
+    await first[Symbol.asyncDispose]();
+    const again = async (): Promise<unknown> => database.knex('task_names').catch(() => 'away');
+    await expect.poll(again, { timeout: 60_000, interval: 100 }).toEqual([]);
+  }
+  const pid = await serverOf(path);
+  expect(pid).not.toBe(before);
+  await second[Symbol.asyncDispose]();
+  expect(await isAlive(pid)).toBe(false);
+});
+
 test('two that start in the same moment share one server', async () => {
   await using directory = await dataDirectory();
   const others = await Promise.all([otherProcess(directory.path), otherProcess(directory.path)]);
