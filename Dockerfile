@@ -18,5 +18,5 @@ VOLUME /data
 USER node
 EXPOSE 5555
 HEALTHCHECK --interval=10s --start-period=20s \
-  CMD node -e "fetch('http://127.0.0.1:5555/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+  CMD node -e "fetch('http://127.0.0.1:' + (process.env.CELERYCAM_PORT || 5555) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
 ENTRYPOINT ["node", "dist/src/cli.js"]

@@ -26,7 +26,7 @@ export class GapRecorder implements AsyncDisposable {
   readonly record = (gap: Gap): void => {
     const pending = this.#journal
       .recordGap(gap, this.#signal)
-      // The next start records the whole time since the last event, this gap included.
+      // The next start records the whole time since the last event, this gap included, unless a queue is there that keeps events.
       .catch((error) => this.#log.error({ gap, reason: reasonOf(error) }, 'a gap could not be recorded'))
       .finally(() => this.#pending.delete(pending));
     this.#pending.add(pending);

@@ -5,6 +5,7 @@ import type pg from 'pg';
 import { from, to } from 'pg-copy-streams';
 import type { Seconds } from './domain/event.ts';
 import { MonitorError, reasonOf } from './errors.ts';
+import { now } from './runtime.ts';
 
 /** How long work with a connection may take. */
 export interface Patience {
@@ -123,6 +124,15 @@ export class CopyLines {
     this.#buffer = Buffer.allocUnsafe(CHUNK);
     this.#used = 0;
   }
+}
+
+/**
+ * By what things expire: the earlier of our clock and the server's, so that one of them that has jumped ahead removes
+ * nothing. Epoch seconds.
+ */
+export async function expiryTime(db: Knex): Promise<Seconds> {
+  const { rows } = await db.raw('select extract(epoch from clock_timestamp())::float8 as at');
+  return Math.min(now(), rows[0].at);
 }
 
 /** The five characters by which Postgres says what was wrong; null for an error that is not the server's. */

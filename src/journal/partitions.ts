@@ -1,7 +1,7 @@
 /** The days of the journal: partitions made ahead, and dropped whole when their time is over. */
 import type { Knex } from 'knex';
 import type { Seconds } from '../domain/event.ts';
-import { databaseError, sqlState, transaction } from '../postgres.ts';
+import { databaseError, expiryTime, sqlState, transaction } from '../postgres.ts';
 import { isoTime } from '../postgres-text.ts';
 import { now } from '../runtime.ts';
 
@@ -34,7 +34,7 @@ export async function maintainPartitions(db: Knex, retention: Seconds | null): P
       if (!existing.includes(partitionOf(start))) await createPartition(db, start);
     }
     if (retention === null) return;
-    const limit = time - retention;
+    const limit = (await expiryTime(db)) - retention;
     for (const name of existing) {
       const end = endOfPartition(name);
       if (end !== null && end <= limit) await alone(db, `drop table if exists ${name}`);

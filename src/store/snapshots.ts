@@ -3,8 +3,7 @@ import type { Knex } from 'knex';
 import type { Position, Seconds } from '../domain/event.ts';
 import type { Clusters } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
-import { databaseError } from '../postgres.ts';
-import { now } from '../runtime.ts';
+import { databaseError, expiryTime } from '../postgres.ts';
 import { cleanup, type Expiry, type Removed } from './cleanup.ts';
 import { Picture } from './picture.ts';
 import { loadTasks, type Recovered, restore } from './recovery.ts';
@@ -32,7 +31,10 @@ export function createSnapshots(db: Knex): Snapshots {
     save: (picture) => picture.save(db).catch(rethrow),
     restore: (clusters) => restore(db, clusters).catch(rethrow),
     loadTasks: (cluster, uuids) => loadTasks(db, cluster, uuids).catch(rethrow),
-    cleanup: (expiry, signal) => cleanup(db, expiry, now(), signal).catch(rethrow),
+    cleanup: (expiry, signal) =>
+      expiryTime(db)
+        .then((time) => cleanup(db, expiry, time, signal))
+        .catch(rethrow),
   };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Knex } from 'knex';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Task } from '../../src/domain/task.ts';
 import { createSnapshots } from '../../src/store/snapshots.ts';
 import { createStudio, OPTIONS } from '../support/camera.ts';
@@ -396,6 +396,20 @@ test('rows expire by state, and what expired is still known of the past', async 
   const removed = await all.cleanup({ ...OPTIONS, expireSuccess: -1, expireError: -1, expirePending: -1 });
   expect(removed).toMatchObject({ tasks: 20 });
   expect(await left()).toEqual([]);
+});
+
+test('a clock that has jumped ahead removes nothing', async () => {
+  await using database = await migratedDatabase();
+  const studio = createStudio(database.knex);
+  studio.say(taskEvent('task-succeeded', 'new', { timestamp: Date.now() / 1000 }));
+  await studio.camera.shutter();
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 400 * 86_400_000);
+  try {
+    await studio.camera.cleanup();
+  } finally {
+    clock.mockRestore();
+  }
+  expect(await database.knex('task_states')).toHaveLength(1);
 });
 
 test('history, snapshots and workers that went long ago are removed; the latest snapshot stays', async () => {

@@ -1,5 +1,5 @@
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createDiagnostics } from '../../src/diagnostics.ts';
 import type { DeadLetter, Event, JournalEntry, Json, ReceivedEvent } from '../../src/domain/event.ts';
 import type { Journal } from '../../src/journal/journal.ts';
@@ -456,6 +456,22 @@ test('retention drops whole days, and rows that no day holds', async () => {
   ]);
   expect(await days()).toEqual([...[-2, 0, 1, 2].map(day), 'events_default'].sort());
   expect((await all(journal)).map(({ position }) => position)).toEqual([2, 3, 5]);
+  expect(await database.knex('dead_letters')).toHaveLength(1);
+});
+
+test('a clock that has jumped ahead drops nothing', async () => {
+  await using database = await migratedDatabase();
+  const journal = createJournal(database.knex, { retention: 86_400, diagnostics });
+  const time = Date.now();
+  await journal.maintain();
+  await journal.append(events(1, { local_received: time / 1000 }), [letter({ local_received: time / 1000 })], never);
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(time + 400 * 86_400_000);
+  try {
+    await journal.maintain();
+  } finally {
+    clock.mockRestore();
+  }
+  expect(await all(journal)).toHaveLength(1);
   expect(await database.knex('dead_letters')).toHaveLength(1);
 });
 
