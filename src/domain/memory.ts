@@ -3,8 +3,8 @@ import type { Loss } from './audit.ts';
 import { Ended } from './ended.ts';
 import type { Json, Seconds } from './event.ts';
 import { createHearing, type Hearing } from './hearing.ts';
-import { Oldest } from './oldest.ts';
 import { createTask, hasEnded, TASK_FIELDS, type Task } from './task.ts';
+import { TaskTable } from './task-table.ts';
 import { Texts } from './texts.ts';
 import type { TimeOrder } from './time-order.ts';
 import { Weights } from './weight.ts';
@@ -14,7 +14,7 @@ import { createWorker, WORKER_FIELDS, type Worker } from './worker.ts';
 export interface State {
   readonly cluster: string;
   /** By uuid, in the order in which they came to be known. */
-  readonly tasks: Map<string, Task>;
+  readonly tasks: TaskTable;
   /** By node name, in the order in which they came to be known. */
   readonly workers: Map<string, Worker>;
   /** Every task name ever seen; at most 10,000 of them. */
@@ -54,8 +54,6 @@ export interface Limits {
 
 /** What is kept beside the records to find them. Of no interest outside the reducers. */
 interface Indexes {
-  readonly oldestTask: Oldest<Task>;
-  readonly oldestWorker: Oldest<Worker>;
   readonly ended: Ended;
   /** By the uuid of a parent that is not in memory: its children that are. */
   readonly waiting: Map<string, Set<string>>;
@@ -74,12 +72,10 @@ const MAX_NAMES = 10_000;
 const MAX_FORMER_PARENTS = 16;
 
 export function createState(cluster: string, limits: Limits, timeOrder: TimeOrder | null): State {
-  const tasks = new Map<string, Task>();
-  const workers = new Map<string, Worker>();
   return {
     cluster,
-    tasks,
-    workers,
+    tasks: new TaskTable(),
+    workers: new Map(),
     task_types: new Set(),
     event_count: 0,
     task_count: 0,
@@ -93,8 +89,6 @@ export function createState(cluster: string, limits: Limits, timeOrder: TimeOrde
     limits,
     weights: new Weights(),
     indexes: {
-      oldestTask: new Oldest(tasks),
-      oldestWorker: new Oldest(workers),
       ended: new Ended(),
       waiting: new Map(),
       formerParents: new Map(),
@@ -259,21 +253,18 @@ export function misfitOf(state: State, record: Task | Worker, field: string): Js
 }
 
 function keepTask(state: State, task: Task): Task {
-  const { tasks, indexes } = state;
-  if (tasks.size >= state.limits.maxTasks) evictTask(state);
-  tasks.set(task.uuid, task);
-  indexes.oldestTask.added();
+  if (state.tasks.size >= state.limits.maxTasks) evictTask(state);
+  state.tasks.add(task);
   return task;
 }
 
 function keepWorker(state: State, worker: Worker): Worker {
-  const { workers, indexes } = state;
+  const { workers } = state;
   if (workers.size >= state.limits.maxWorkers) {
-    const oldest = indexes.oldestWorker.next();
+    const [oldest] = workers.values();
     if (oldest) dropWorker(state, oldest);
   }
   workers.set(worker.hostname, worker);
-  indexes.oldestWorker.added();
   return worker;
 }
 
@@ -282,7 +273,7 @@ function evictTask(state: State): void {
   const { indexes } = state;
   let task = indexes.ended.takeOldest();
   if (!task) {
-    task = indexes.oldestTask.next();
+    task = state.tasks.oldest();
     state.evicted_active++;
   }
   if (task) dropTask(state, task);

@@ -51,7 +51,7 @@ export class TimeOrder {
    * `limit` counts events, not tasks, as Celery's does.
    */
   tasksByTime(
-    tasks: ReadonlyMap<string, Task>,
+    tasks: { get(uuid: string): Task | undefined },
     options: { readonly limit?: number; readonly reverse?: boolean } = {},
   ): string[] {
     const { limit = Number.POSITIVE_INFINITY, reverse = true } = options;

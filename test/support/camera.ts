@@ -65,7 +65,7 @@ export function createStudio(
 
 /** All that a state tells, in an order that does not depend on the way to it. */
 export function told(clusters: Clusters): unknown {
-  const byKey = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  const byKey = <T>(map: Iterable<[string, T]>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     position: clusters.position,
     clusters: byKey(clusters.byName).map(([cluster, state]) => ({

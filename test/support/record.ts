@@ -111,7 +111,7 @@ export async function expectPictured(database: Database, clusters: Clusters): Pr
 /** Fails unless the rows are this state, but for `children`, which are what was in memory at the same time. */
 export async function expectRows({ knex }: Database, clusters: Clusters): Promise<void> {
   for (const [cluster, { tasks, workers }] of clusters.byName) {
-    const tables: readonly (readonly [string, string, readonly string[], ReadonlyMap<string, object>])[] = [
+    const tables: readonly (readonly [string, string, readonly string[], Iterable<[string, object]>])[] = [
       ['task_states', 'task_id', TASK_COLUMNS, tasks],
       ['worker_states', 'hostname', WORKER_COLUMNS, workers],
     ];

@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareCodePoints } from '../../src/domain/code-points.ts';
-import { Oldest } from '../../src/domain/oldest.ts';
 import { precedence } from '../../src/domain/states.ts';
 import { createTask, type Task } from '../../src/domain/task.ts';
 import { Texts } from '../../src/domain/texts.ts';
@@ -55,25 +54,6 @@ test('texts compare by code point', () => {
     }),
   );
   expect(compareCodePoints('\u{1f600}', '\uffee')).toBeGreaterThan(0); // where JavaScript says otherwise
-});
-
-test('the oldest member is found whatever was added and deleted', () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: -3, max: 20 }), { maxLength: 300, size: 'max' }), (steps) => {
-      const members = new Map<number, number>();
-      const oldest = new Oldest(members);
-      for (const n of steps) {
-        if (n < 0) {
-          const [first] = members.values();
-          expect(oldest.next()).toBe(first);
-          if (first !== undefined) members.delete(first);
-        } else if (!members.delete(n)) {
-          members.set(n, n);
-          oldest.added();
-        }
-      }
-    }),
-  );
 });
 
 test('shared texts are equal to what was given, also where two want one place', () => {

@@ -209,7 +209,7 @@ describe('a cursor', () => {
     };
     server = new FakeServer({ snapshots: { loadTasks }, failed: (error) => failures.push(error) });
     task('a');
-    server.clusters.byName.get('c')?.tasks.clear();
+    server.clusters.byName.get('c')?.tasks.delete('a');
     const socket = server.attach('after=e:0');
     await settle();
     expect(failures).toEqual([new TypeError('a fault')]);
