@@ -10,10 +10,10 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { openPublisher, type Publisher } from '../../src/broker/publisher.ts';
+import { openPublisher } from '../../src/broker/publisher.ts';
 import { freshDatabase, freshVhost } from '../support/services.ts';
 import { Audience, type TimeOf } from './feed-audience.ts';
-import { LIFE, taskEvent } from './feed-load.ts';
+import { publishAt } from './feed-load.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 const SERVER = fileURLToPath(new URL('feed-server.js', import.meta.url));
@@ -112,27 +112,6 @@ function figures(
     behind: audience.behind,
     processor,
   };
-}
-
-/** Publishes tasks' events evenly. Returns how many. */
-async function publishAt(publisher: Publisher, rate: number, seconds: number): Promise<number> {
-  const tasks = rate / LIFE.length;
-  const due: { readonly at: number; readonly n: number; readonly subject: string }[] = [];
-  for (let n = 0; n < tasks * seconds; n++)
-    for (const [subject, after] of LIFE) due.push({ at: (n / tasks) * 1000 + after, n, subject });
-  due.sort((a, b) => a.at - b.at);
-  const start = performance.now();
-  for (let next = 0; next < due.length; await delay(1)) {
-    const elapsed = performance.now() - start;
-    for (let each = due[next]; each && each.at <= elapsed; each = due[next]) {
-      next += 1;
-      const { subject, n } = each;
-      const event = taskEvent(subject, n, next);
-      const message = { at: 0, routing_key: `task.${subject}`, hostname: String(event.hostname), events: 1 };
-      publisher.publish({ ...message, body: JSON.stringify(event) });
-    }
-  }
-  return due.length;
 }
 
 /** Reads the log until it consumes, and goes on to note when each position was committed, epoch milliseconds. */

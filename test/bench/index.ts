@@ -1,14 +1,15 @@
 /**
- * `npm run bench [drain|journal|shutter|fold|feed|history|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
+ * `npm run bench [drain|journal|shutter|fold|feed|history|dashboard|metrics …]`: how fast celerycam is beside others, each pair measured in one run on
  * the same machine. Only the ratios travel; quote the machine with them.
  *
  * `history` takes `--full`, `--database URL` (one that it may fill, or has filled before; it stays), `--only PATTERN` (which questions)
- * and `--rounds N`.
+ * and `--rounds N`. `dashboard` takes `--seconds N` (how long a heap is watched) and wants `npm run build` before.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import setup from '../support/global-setup.ts';
 import { freshDatabase } from '../support/services.ts';
+import { benchDashboard } from './dashboard.ts';
 import { celerycam, celeryState, countOnly, FullQueue } from './drain.ts';
 import { benchFeed, benchFeedAlone, type FeedFigures } from './feed.ts';
 import { benchFold } from './fold.ts';
@@ -25,6 +26,7 @@ const { positionals: asked, values: options } = parseArgs({
     database: { type: 'string' },
     only: { type: 'string', default: '' },
     rounds: { type: 'string', default: '200' },
+    seconds: { type: 'string', default: '60' },
   },
 });
 
@@ -64,6 +66,17 @@ const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
       const notes = [p99 > goal ? `over ${goal} ms` : '', bounded ? 'looked so far' : ''].filter(Boolean).join(', ');
       console.log(`${question.padEnd(54)}${figures}${String(items).padStart(6)} ${notes}`);
     });
+  },
+  dashboard: async () => {
+    const { firstPaint, firstFigure, rows, present, frames, keys, heap } = await benchDashboard(
+      Number(options.seconds),
+    );
+    row('dashboard: first paint', firstPaint, 'ms (goal: 1,000)');
+    row('  first figure', firstFigure, 'ms');
+    row('  rows scrolled through', rows, `rows; in the page ${present}`);
+    row('  between frames while scrolling: 99 %', frames.p99, `ms; half ${frames.p50.toFixed(0)} ms`);
+    row('  from key to frame at 2,000 events/s: 99 %', keys.p99, `ms; half ${keys.p50.toFixed(0)} ms (goal: 100)`);
+    console.log(`  heap, every 10 s at 2,000 events/s, MB: ${heap.map((size) => size.toFixed(1)).join(' ')}`);
   },
   metrics: async () => benchMetrics(),
   feed: async () => {
