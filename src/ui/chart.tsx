@@ -68,6 +68,7 @@ export function Chart({ title, lines, show, of }: ChartProps) {
         </div>
       </figcaption>
       <div class="chart" ref={place} aria-hidden="true" />
+      {n < 0 && <p class="nothing soft">nothing to show in this time</p>}
       <details>
         <summary class="soft">As a table</summary>
         <div class="wide">

@@ -105,7 +105,8 @@ function chartsOf({ series, bucket }: Stats, until: number): readonly ChartOf[] 
       lines: drawn.map((state) =>
         of(state, `--${state.toLowerCase()}`, ({ at, tasks }) => (isWhole(at) ? (tasks[state] ?? 0) : null)),
       ),
-      show: (value) => String(Math.round(value)),
+      // Between whole numbers there are no tasks.
+      show: (value) => (Number.isInteger(value) ? count(value) : ''),
     },
     {
       title: 'Failure rate',

@@ -1,7 +1,7 @@
 /** What differs between two moments: which tasks finished, failed and started, which workers came and went. */
 import type { ChangedWorker, Difference } from '../../contract/difference.ts';
 import { readTime } from '../../domain/filter-values.ts';
-import { count, dateTime, wholeDuration } from '../format.ts';
+import { count, dateTime, visible, wholeDuration } from '../format.ts';
 import { useAnswer } from '../inquiry.ts';
 import { MomentField } from '../moment-field.tsx';
 import { Empty, Moment, Problem, State, TaskLink, Text, WorkerLink } from '../parts.tsx';
@@ -46,7 +46,13 @@ export function HistoryPage() {
           </button>
         )}
       </div>
-      <Problem error={error} />
+      {value === null && error !== null ? (
+        <Empty title="There is nothing to compare.">
+          <p>{visible(error)}</p>
+        </Empty>
+      ) : (
+        <Problem error={error} />
+      )}
       {value && (
         <div class="difference" aria-busy={isOld}>
           <Compared of={value} />
@@ -113,7 +119,7 @@ function Tasks({ of: { tasks, uncompared, events } }: { readonly of: Difference 
   const custom = [...new Set(tasks.flatMap(({ after }) => (after === null || known.includes(after) ? [] : [after])))];
   const groups = [
     ...TITLES,
-    ...custom.map((state) => [state, `Became ${state}`, `became ${state}`] as const),
+    ...custom.map((state) => [state, `Became ${visible(state)}`, `became ${visible(state)}`] as const),
     [null, 'Expired from the record', 'expired'] as const,
   ].flatMap(([state, title, tile]) => {
     const kinds = tasks.filter(({ after }) => after === state);
@@ -157,7 +163,7 @@ function Latest({ of: kinds }: { readonly of: Kinds }) {
         {kinds.map(({ before, count: n }, at) => (
           <span key={before}>
             {at > 0 && ', '}
-            {count(n)} {before === null ? 'new since then' : `were ${before}`}
+            {count(n)} {before === null ? 'new since then' : `${visible(before)} before`}
           </span>
         ))}
         {tasks.length < kinds.reduce((sum, each) => sum + each.count, 0) && `; the latest ${tasks.length}:`}

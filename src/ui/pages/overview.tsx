@@ -92,7 +92,7 @@ function Tiles({ workers, tasks, now: answer }: TilesProps) {
       </a>
       <a class="tile" href={hrefOf('tasks', { state: 'RECEIVED' })}>
         <b>{count(tasks['RECEIVED'] ?? 0)}</b>
-        <span>tasks waiting at workers</span>
+        <span>tasks waiting</span>
       </a>
       {answer && (
         <>
@@ -100,12 +100,12 @@ function Tiles({ workers, tasks, now: answer }: TilesProps) {
           <Tile value={count(Math.round(answer.events_per_second.minute * 10) / 10)} title="events per second" />
           <Tile
             value={duration(answer.lag === null ? null : Math.max(0, answer.lag))}
-            title="lag of the newest event"
+            title="lag of newest event"
             bad={(answer.lag ?? 0) > 10}
           />
           <Tile
             value={percent(answer.capture.completeness)}
-            title="of begun tasks heard of"
+            title="of tasks were heard of"
             bad={(answer.capture.completeness ?? 1) < 0.99}
           />
         </>

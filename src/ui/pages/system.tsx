@@ -49,11 +49,11 @@ function Recorder({ of }: { readonly of: ClusterAnswer }) {
             'Recording',
             of.recording_error === null ? 'yes' : <strong key="no">no: {visible(of.recording_error)}</strong>,
           ],
-          ['Journal position', count(of.position)],
+          ['Position', count(of.position)],
           ['Lag', duration(of.lag)],
           [
             'Events',
-            `${of.events_per_second.now} per second, ${of.events_per_second.minute.toFixed(1)} over the last minute`,
+            `${count(of.events_per_second.now)} a second, ${count(Math.round(of.events_per_second.minute))} over the last minute`,
           ],
           ['Feed clients', count(of.feed_clients)],
           ['Running since', <Moment key="started" of={of.started} />],
@@ -63,7 +63,9 @@ function Recorder({ of }: { readonly of: ClusterAnswer }) {
           ['It took', last_shutter && duration(last_shutter.seconds)],
           [
             'Completeness',
-            `${percent(capture.completeness)}: ${count(capture.captured)} heard of, ${count(capture.lost)} not`,
+            capture.completeness === null
+              ? 'not known yet'
+              : `${percent(capture.completeness)}: ${count(capture.captured)} heard of, ${count(capture.lost)} not`,
           ],
           ['In memory', `${count(of.clusters.reduce((sum, { tasks }) => sum + total(tasks), 0))} tasks`],
           ['Dropped early', count(of.clusters.reduce((sum, { evicted_active }) => sum + evicted_active, 0))],

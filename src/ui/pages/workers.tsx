@@ -9,12 +9,11 @@ import { type Column, Table } from '../table.tsx';
 import { reasonIn } from '../worker-words.ts';
 import '../style/lists.css';
 
-type Order = readonly [key: string, by: (worker: WorkerRow) => number | string];
+type Order = readonly [key: string, by: (worker: WorkerRow) => number];
 
 const STATUSES = ['ONLINE', 'SUSPECT', 'OFFLINE'] as const;
 const ORDERS: readonly Order[] = [
   ['status', ({ status }) => STATUSES.indexOf(status)],
-  ['hostname', ({ hostname }) => hostname],
   ['active', ({ active }) => active ?? -1],
   ['processed', ({ processed }) => processed ?? -1],
   ['load', ({ loadavg }) => loadavg?.[0] ?? -1],
@@ -141,11 +140,14 @@ export function Workers() {
   );
 }
 
+/** Names with numbers in them as people count: worker2 before worker10. */
+const NAMES = new Intl.Collator('en', { numeric: true });
+
 function sorted(workers: readonly WorkerRow[], key: string, order: 'asc' | 'desc'): readonly WorkerRow[] {
-  const by = ORDERS.find(([name]) => name === key)?.[1] ?? (({ hostname }) => hostname);
+  const by = ORDERS.find(([name]) => name === key)?.[1];
   const sign = order === 'asc' ? 1 : -1;
   return workers.toSorted((a, b) => {
-    const [x, y] = [by(a), by(b)];
-    return x === y ? (a.hostname < b.hostname ? -1 : 1) : x < y ? -sign : sign;
+    const [x, y] = by ? [by(a), by(b)] : [0, 0];
+    return x === y ? (by ? 1 : sign) * NAMES.compare(a.hostname, b.hostname) : x < y ? -sign : sign;
   });
 }
