@@ -1,7 +1,8 @@
 /** How the dashboard feels in Chromium with 100,000 tasks in its list and 2,000 events a second coming in. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CDPSession, Page } from 'playwright-core';
-import { DEFAULT_SIMULATION, type SimulatedMessage, simulate } from '../../src/broker/simulator.ts';
+import type { SimulatedMessage } from '../../src/broker/simulated-worker.ts';
+import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
 import { now } from '../../src/runtime.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { openLoad, publishAll } from '../support/load.ts';
