@@ -279,6 +279,12 @@ test('every page shows the past, and says so', async () => {
   await shown(page.locator('h1 .state', { hasText: 'STARTED' }));
   await page.getByRole('button', { name: 'snapshot ▸' }).click();
   await page.waitForURL((shown) => Number(shown.searchParams.get('at')) > then);
+  const moment = Number(new URL(page.url()).searchParams.get('at'));
+  await page.getByLabel('Play').selectOption({ label: '1×' });
+  await page.waitForURL((shown) => Number(shown.searchParams.get('at')) >= moment + 1);
+  await page.getByRole('link', { name: 'What has changed since' }).click();
+  await shown(page.locator('.difference').getByRole('link', { name: 'past.task' }));
+  await page.goBack();
   await page.getByRole('button', { name: 'Back to now' }).click();
   await shown(page.locator('h1 .state', { hasText: 'SUCCESS' }));
   expect(new URL(page.url()).searchParams.get('at')).toBeNull();
