@@ -40,12 +40,11 @@ export function utf8(bytes: Uint8Array): string {
     const parts: string[] = [];
     let from = 0;
     for (let at = bytes.indexOf(0xed); at !== -1; at = bytes.indexOf(0xed, at + 1)) {
-      const [second = 0, third = 0] = bytes.subarray(at + 1, at + 3);
+      const second = bytes[at + 1] ?? 0;
+      const third = bytes[at + 2] ?? 0;
       if (second < 0xa0 || second > 0xbf || third >> 6 !== 2) continue;
-      parts.push(
-        strict(bytes.subarray(from, at)),
-        String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f)),
-      );
+      if (at > from) parts.push(strict(bytes.subarray(from, at)));
+      parts.push(String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f)));
       from = at + 3;
     }
     return [...parts, strict(bytes.subarray(from))].join('');

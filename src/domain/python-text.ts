@@ -99,15 +99,19 @@ function textRepr(text: string): string {
 /** @param always escapes single quotes where it need not: Python does that in a bytearray */
 function bytesRepr(bytes: Uint8Array, always = false): string {
   const quote = bytes.includes(0x27) && !bytes.includes(0x22) ? '"' : "'";
-  const parts: string[] = [];
+  let written = '';
   for (const byte of bytes) {
-    const character = String.fromCharCode(byte);
-    if (character === "'" && (always || quote === "'")) parts.push("\\'");
-    else if (ESCAPES[character] !== undefined) parts.push(ESCAPES[character]);
-    else parts.push(byte >= 0x20 && byte < 0x7f ? character : `\\x${hex(byte, 2)}`);
+    const isEscaped = byte === 0x27 && (always || quote === "'");
+    written += isEscaped ? "\\'" : BYTES[byte];
   }
-  return `b${quote}${parts.join('')}${quote}`;
+  return `b${quote}${written}${quote}`;
 }
+
+/** Each byte as it is written where it is no quote. */
+const BYTES = Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  return ESCAPES[character] ?? (byte >= 0x20 && byte < 0x7f ? character : `\\x${hex(byte, 2)}`);
+});
 
 function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, '0');

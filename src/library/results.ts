@@ -21,6 +21,9 @@ export interface GetOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Bytes of a result that are read: unlike celerycam, a program may take its time. */
+const MAX_RESULT = 8_000_000;
+
 /** The results of one database. All methods throw MonitorError DATABASE_UNREACHABLE where it fails. */
 export interface Results extends AsyncDisposable {
   /**
@@ -72,7 +75,7 @@ async function resultsOf(database: Database, serializer: Serializer): Promise<Re
   const stop = new AbortController();
   const watching = watch.run(stop.signal).catch(() => undefined);
   const read = async (task_id: string): Promise<ResultRecord> => {
-    const found = await reader.results([task_id]);
+    const found = await reader.results([task_id], MAX_RESULT);
     const [record] = found.ok ? found.value : [];
     if (record) return record;
     throw new MonitorError('DATABASE_UNREACHABLE', found.ok ? 'the database answered nothing' : found.message);

@@ -1,6 +1,7 @@
 /** The dashboard in a real browser, on the built program with a real broker and database behind it. */
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openResults } from '../../src/library/results.ts';
 import { complaintsOf, type Opened, openBrowser, openPage } from '../support/browser.ts';
 import { messagesOf, openLoad, publishAll } from '../support/load.ts';
 import { Program } from '../support/program.ts';
@@ -264,6 +265,18 @@ test('a task tells its life, its values, its workflow and why it is so', async (
   await page.locator('.flow a', { hasText: 'shop.mail' }).click();
   await shown(page.getByRole('heading', { name: 'shop.mail' }));
   expect(await page.locator('pre.traceback .last').innerText()).toBe('ValueError: no\n');
+});
+
+test('a result that the event cut is shown whole where it is stored, and where that is', async () => {
+  await tellTask('cut-1', { name: 'shop.report' }, 'task-succeeded', { result: `'${HOSTILE} ...` });
+  await pictured('cut-1', 'SUCCESS');
+  await using results = await openResults(database.url, { schema: 'celerycam' });
+  await results.store('cut-1', `${HOSTILE} ... and the end`);
+  await using opened = await open('/task?uuid=cut-1');
+  const result = opened.page.locator('.panel').filter({ has: opened.page.getByRole('heading', { name: 'Result' }) });
+  await shown(result.getByText('whole, from celerycam.celery_taskmeta'));
+  expect(await result.innerText()).toContain('... and the end');
+  expect(await result.innerText()).not.toContain('cut short');
 });
 
 test('every page shows the past, and says so', async () => {
