@@ -25,6 +25,7 @@ import { differenceBetween } from './store/difference.ts';
 import { createHistory } from './store/history.ts';
 import { lookAt } from './store/look.ts';
 import { createPeriodicTasks } from './store/periodic-tasks.ts';
+import { unreadable } from './store/result-tables.ts';
 import { ResultWatch } from './store/result-watch.ts';
 import { createResults, type Results } from './store/results.ts';
 import type { Tokens } from './store/tokens.ts';
@@ -62,7 +63,7 @@ export async function serve(config: Config, parts: ServingParts): Promise<Servin
   const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
   const results = createResults(database.knex, config.camera.results.schemas);
   const watch = new ResultWatch(results.ready);
-  await warnOfOldTables(results, log);
+  await warnOfTables(results, log);
   const sources = {
     ...{ ...about, recall, metrics, tokens, log },
     questions: createQuestions(database, results),
@@ -75,15 +76,18 @@ export async function serve(config: Config, parts: ServingParts): Promise<Servin
   return { server: await listen(sources, hub, config.http), loops: [...watches.map(({ run }) => run), watch.run] };
 }
 
-/** Tables of django-celery have the names of those that Celery's own backend needs. */
-async function warnOfOldTables(results: Results, log: Logger): Promise<void> {
+/** What stands in the way of results: tables that may not be read, or of django-celery, with the names that Celery's own need. */
+async function warnOfTables(results: Results, log: Logger): Promise<void> {
   const found = await results.tables();
-  for (const { kind, schema, name } of found.ok ? found.value : []) {
-    if (kind !== 'django-celery') continue;
-    log.warn(
-      { table: `${schema}.${name}` },
-      'a table of django-celery: it is read, and no Celery since 4 can store results into it',
-    );
+  for (const table of found.ok ? found.value : []) {
+    const { kind, schema, name, isReadable } = table;
+    if (!isReadable) log.warn({}, unreadable(table));
+    if (kind === 'django-celery') {
+      log.warn(
+        { table: `${schema}.${name}` },
+        'a table of django-celery: it is read, and no Celery since 4 can store into it',
+      );
+    }
   }
 }
 

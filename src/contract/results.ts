@@ -19,7 +19,7 @@ export const resultRecord = z.strictObject({
   text,
   /** Classes of objects in it that are more than data: of these nothing is shown but their names. */
   opaque: z.array(z.string()),
-  /** Why the result cannot be told, in a sentence; null where it can. */
+  /** Why the result, or whether there is one, cannot be told, in a sentence; null where it can. */
   problem: text,
   traceback: text,
   date_done: seconds,

@@ -29,7 +29,9 @@ export async function expireResults(
 ): Promise<number> {
   if (expires === Infinity) return 0;
   const tables = await withClient(db, { seconds: 10 }, (client) => resultTables(client, schemas));
-  const expiring = tables.filter(({ kind, isOurs }) => kind === 'celery' && (isOurs || expires !== null));
+  const expiring = tables.filter(
+    ({ kind, isOurs, isReadable }) => kind === 'celery' && isReadable && (isOurs || expires !== null),
+  );
   let total = 0;
   for (const table of expiring.map(quoted)) {
     for (let count = CHUNK; count === CHUNK && !signal?.aborted; total += count) {

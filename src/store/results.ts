@@ -7,7 +7,7 @@ import { membersOf, tasksIn } from '../domain/group-members.ts';
 import { PENDING, READY_STATES } from '../domain/states.ts';
 import { storableKey, storableText } from '../postgres-text.ts';
 import { ask } from './ask.ts';
-import { quoted, type ResultTable, resultTables } from './result-tables.ts';
+import { quoted, type ResultTable, resultTables, unreadable } from './result-tables.ts';
 import { limited, readValue, type StoredTask, taskColumns, toResultRecord } from './stored-result.ts';
 
 export interface Results {
@@ -47,6 +47,7 @@ export function createResults(db: Knex, schemas: readonly string[]): Results {
       ask(db, async (client) => {
         const found = new Set<string>();
         for (const table of await tablesOf(client, schemas, 'tasks')) {
+          if (!table.isReadable) continue;
           const { rows } = await client.query<{ task_id: string }>(
             `select task_id from ${quoted(table)} where task_id = any($1) and status = any($2)`,
             [ids.map(storableText), [...READY_STATES]],
@@ -85,7 +86,7 @@ async function stored(
   most: number,
 ): Promise<readonly ResultRecord[]> {
   const found = new Map<string, ResultRecord>();
-  for (const table of tables) {
+  for (const table of tables.filter(({ isReadable }) => isReadable)) {
     const { rows } = await client.query<StoredTask>(
       `select ${taskColumns(table, most)} from ${quoted(table)} where task_id = any($1)`,
       [ids.map(storableText)],
@@ -96,7 +97,8 @@ async function stored(
       if (!other || isBetter(record, other)) found.set(record.task_id, record);
     }
   }
-  return ids.map((task_id) => found.get(task_id) ?? nothing(task_id));
+  const closed = tables.find(({ isReadable }) => !isReadable);
+  return ids.map((task_id) => found.get(task_id) ?? nothing(task_id, closed ? unreadable(closed) : null));
 }
 
 /** Of two that are stored in two places: the one that has ended, and the later of these. */
@@ -106,9 +108,9 @@ function isBetter(one: ResultRecord, other: ResultRecord): boolean {
 }
 
 /** As Celery tells of a task that it does not know. */
-export function nothing(task_id: string): ResultRecord {
+export function nothing(task_id: string, problem: string | null = null): ResultRecord {
   return {
-    ...{ task_id, status: PENDING, result: null, text: null, opaque: [], problem: null, traceback: null },
+    ...{ task_id, status: PENDING, result: null, text: null, opaque: [], problem, traceback: null },
     ...{ date_done: null, name: null, args: null, kwargs: null, worker: null, retries: null, queue: null },
     ...{ children: null, table: null },
   };
@@ -120,7 +122,7 @@ async function savedGroup(
   id: string,
 ): Promise<SavedGroup | Refusal> {
   for (const table of tables) {
-    if (table.holds !== 'groups') continue;
+    if (table.holds !== 'groups' || !table.isReadable) continue;
     const isDjango = table.kind === 'django-celery-results';
     const { rows } = await client.query<
       Pick<StoredTask, 'result' | 'size' | 'content_type' | 'content_encoding' | 'date_done'>
@@ -139,5 +141,7 @@ async function savedGroup(
     if (!members) return refuse('unknown', `what is saved as the group ${JSON.stringify(id)} is no result of a group`);
     return { group_id: id, date_done: row.date_done, table: `${table.schema}.${table.name}`, members };
   }
-  return refuse('unknown', `no group ${JSON.stringify(id)} was saved`);
+  const closed = tables.find(({ holds, isReadable }) => holds === 'groups' && !isReadable);
+  const why = closed ? `, as far as can be seen: ${unreadable(closed)}` : '';
+  return refuse('unknown', `no group ${JSON.stringify(id)} was saved${why}`);
 }

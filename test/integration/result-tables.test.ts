@@ -1,4 +1,5 @@
 /** Result tables of every shape, made by SQL: found, read, expired, and left alone where they are somebody else's. */
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -113,6 +114,28 @@ test('a table of django-celery is said at the start', async () => {
     ...{ level: 'warn', fields: { table: 'public.celery_taskmeta' } },
     message: expect.stringContaining('a table of django-celery'),
   });
+});
+
+test('a table that may not be read is told to be so, and not to hold nothing', async () => {
+  await using database = await freshDatabase();
+  await using vhost = await freshVhost();
+  const login = `celerycam_${randomBytes(4).toString('hex')}`;
+  await inPublic(database.url, async ({ knex }) => {
+    await knex.raw(
+      `${DJANGO}; create role ${login} login password 'secret'; create schema celerycam authorization ${login}`,
+    );
+  });
+  try {
+    const url = new URL(database.url);
+    Object.assign(url, { username: login, password: 'secret' });
+    await using served = await serve({}, vhost.url, url.href);
+    const problem = expect.stringContaining('public.django_celery_results_taskresult may not be read: grant');
+    expect(await served.get('/api/results/d1')).toMatchObject({ status: 'PENDING', table: null, problem });
+    expect(await served.get('/api/groups/dg')).toMatchObject({ error: expect.stringContaining('may not be read') });
+    expect(served.running.logged).toContainEqual({ level: 'warn', fields: {}, message: problem });
+  } finally {
+    await inPublic(database.url, ({ knex }) => knex.raw(`drop owned by ${login} cascade; drop role ${login}`));
+  }
 });
 
 test('what means harm is told to be no result, and what is too large how large it is', async () => {

@@ -42,7 +42,7 @@ export function createRecord(answers: Partial<Questions> = {}): Questions {
     }),
     deadLetters: list,
     eventsOf: async () => [],
-    results: async (ids) => answer(ids.map(nothing)),
+    results: async (ids) => answer(ids.map((id) => nothing(id))),
     group: unknown,
     namesOf: async () => answer(new Map()),
     ...answers,

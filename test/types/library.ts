@@ -1,6 +1,7 @@
 /** What the compiler makes of the library: `tsc -p .` fails where one of these does not hold. Never run. */
 import { expectTypeOf } from 'vitest';
-import { type CeleryEvent, connect, isCustom, type Json, type Monitor } from '../../src/index.ts';
+import type { History } from '../../src/client/index.ts';
+import { type CeleryEvent, connect, isCustom, type Json, type Monitor, type Results } from '../../src/index.ts';
 
 expectTypeOf(connect).returns.resolves.toEqualTypeOf<Monitor>();
 expectTypeOf<Monitor>().toExtend<AsyncDisposable>();
@@ -68,3 +69,15 @@ export async function named(monitor: Monitor): Promise<number> {
 
 // @ts-expect-error: an option that there is not
 void connect('amqp://', { queu: 'x' });
+
+/** A result may be any JSON, whatever was stored. */
+export async function resultOf(results: Results, history: History): Promise<Json> {
+  const { result, status, text } = await results.get('id', { wait: 1 });
+  expectTypeOf(result).toEqualTypeOf<Json>();
+  expectTypeOf(status).toEqualTypeOf<string>();
+  expectTypeOf(text).toEqualTypeOf<string | null>();
+  const group = await history.group('id', { wait: 5 });
+  expectTypeOf(group.children[0]?.result).toEqualTypeOf<Json | undefined>();
+  // @ts-expect-error: there may be no such group
+  return (await results.restoreGroup('id')).result;
+}
