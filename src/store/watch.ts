@@ -17,8 +17,11 @@ interface Session {
   moved: number;
 }
 
-/** What names a session for ever: process ids come again. */
-const ID = `pid || '/' || extract(epoch from backend_start)`;
+/**
+ * What names a session for ever: process ids come again. When it began is hidden from those who have changed their role
+ * (`alter role … set role`, as for passwords that a vault gives out).
+ */
+const ID = `pid || '/' || coalesce(extract(epoch from backend_start)::text, '')`;
 
 /** How long an answer that the server has sent may be on its way. */
 const ON_THE_WAY: Seconds = 1;

@@ -92,3 +92,19 @@ test('two connections with one session, as behind a pooler of transactions, are 
   });
   await client.end();
 });
+
+test('one who works in another role, and may see nothing of their own sessions, is left alone as well', async () => {
+  await using fresh = await freshDatabase();
+  await using admin = await openDatabase({ url: fresh.url, schema: 'public' });
+  const name = new URL(fresh.url).pathname.slice(1);
+  await admin.knex.raw('create role ??; create role ?? login in role ??', [name, `${name}_in`, name]);
+  await admin.knex.raw('alter role ?? set role = ??', [`${name}_in`, name]);
+  try {
+    const url = new URL(fresh.url);
+    url.username = `${name}_in`;
+    await using database = await openDatabase({ url: url.href, schema: 'public', silence: SILENCE });
+    expect((await database.knex.raw('select current_user as who from pg_sleep(2)')).rows).toEqual([{ who: name }]);
+  } finally {
+    await admin.knex.raw('drop role ??, ??', [`${name}_in`, name]);
+  }
+});
