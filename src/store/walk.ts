@@ -28,8 +28,8 @@ export interface Found {
   readonly upTo: Key | null;
 }
 
-/** Rows that one statement looks at, at most: some milliseconds where they lie together. */
-const STEP = 1000;
+/** Rows that one statement looks at, at most: some milliseconds, unless each has to be read from the disk. */
+const STEP = 500;
 
 /**
  * Walks along the order until enough rows are found, nothing is left, or `deadline` (of `performance.now()`) has passed: what
@@ -74,12 +74,14 @@ export async function walk(
       if (!end) continue;
       if (end.over === true) return { items, upTo: last };
       place = keyOf(order, toTaskRow(end));
-      if (performance.now() > deadline) return { items, upTo: place };
+      const ended = performance.now();
+      if (ended >= deadline) return { items, upTo: place };
       isMore = end.n === step;
-      if (isMore) break;
+      if (isMore) {
+        step = Math.min(STEP, 2 * step, Math.ceil((step * (deadline - ended)) / (ended - begun)));
+        break;
+      }
     }
-    const ended = performance.now();
-    step = Math.min(STEP, 2 * step, Math.ceil((step * (deadline - ended)) / (ended - begun)));
   }
   return { items, upTo: last };
 }
