@@ -76,12 +76,12 @@ test('a long backlog is taken in linear time', async () => {
   const inbox = new Inbox({ batchSize: 10, maxBytes: 1e9 });
   const one = delivery(1, null, 0);
   for (let n = 0; n < 300_000; n++) inbox.push(one);
-  const started = performance.now();
+  const started = process.cpuUsage();
   let taken = 0;
   for await (const batch of inbox.batches(AbortSignal.abort())) taken += batch.length;
   expect(taken).toBe(300_000);
   // Quadratic, this took minutes.
-  expect(performance.now() - started).toBeLessThan(5000);
+  expect(process.cpuUsage(started).user).toBeLessThan(5_000_000);
 });
 
 test('acknowledges each channel once, with its last tag', () => {
