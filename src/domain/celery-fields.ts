@@ -3,6 +3,7 @@
  * does not fit its field goes to `extra` under the field's name, and away again when a good one comes.
  */
 import type { CeleryType } from './celery-types.ts';
+import { copyUsual } from './celery-usual.ts';
 import type { Event, Json, Seconds } from './event.ts';
 import { type State, shareName } from './memory.ts';
 import { TASK_FIELDS, type Task } from './task.ts';
@@ -47,8 +48,9 @@ export function copyTaskFields(
   stamps: Stamps,
   sender: string,
 ): void {
-  task.extra ??= usualExtra(event, sender, type);
-  const { extra } = task;
+  const { clock, timestamp, local_received } = stamps;
+  if (copyUsual(state, task, event, type, stamps, sender)) return;
+  const extra = extraOf(task);
   for (const key in event) {
     const value = event[key] as Json;
     switch (key) {
@@ -65,7 +67,7 @@ export function copyTaskFields(
         extra.utcoffset = value;
         break;
       case 'timestamp':
-        setTaskField(state, task, key, stamps.timestamp as Json);
+        setTaskField(state, task, key, timestamp as Json);
         break;
       case 'uuid':
         if (typeof value !== 'string') setTaskField(state, task, key, value);
@@ -77,8 +79,8 @@ export function copyTaskFields(
         setTaskField(state, task, key, value);
     }
   }
-  setTaskField(state, task, 'clock', stamps.clock);
-  extra.local_received = stamps.local_received;
+  setTaskField(state, task, 'clock', clock);
+  extra.local_received = local_received;
 }
 
 /** Copies what a late `task-received` may tell. */
@@ -263,12 +265,6 @@ export function setWorkerField(state: State, worker: Worker, key: string, value:
 
 function isNumbers(value: Json): value is readonly number[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'number');
-}
-
-/** In one literal, so that all tasks that have just these share a hidden class. */
-function usualExtra({ hostname, pid, utcoffset }: Event, sender: string, { type }: CeleryType): Record<string, Json> {
-  if (typeof hostname !== 'string' || pid === undefined || utcoffset === undefined) return {};
-  return { hostname: sender, pid, utcoffset, type, local_received: null };
 }
 
 function extraOf(record: Task | Worker): Record<string, Json> {
