@@ -211,7 +211,11 @@ export function examineRecorder({
     });
   } else if (captured > 0)
     findings.push({ level: 'ok', text: `all ${captured} tasks that workers began were heard of` });
-  if (gaps > 0) findings.push({ level: 'note', text: `events may have been missed in ${gaps} gaps since the start` });
+  if (gaps > 0)
+    findings.push({
+      level: 'note',
+      text: `events may have been missed in ${gaps} ${gaps === 1 ? 'gap' : 'gaps'} since the start`,
+    });
   if (deadLetters > 0) {
     findings.push({
       level: 'note',

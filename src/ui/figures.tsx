@@ -1,7 +1,7 @@
 /** Figures over time, of the whole or of one worker: throughput, failures, runtimes, waits; gaps shaded in each. */
 import type { Stats, StatsPoint } from '../contract/history.ts';
 import { Chart, type Line } from './chart.tsx';
-import { count, duration, percent } from './format.ts';
+import { count, duration, percent, plural } from './format.ts';
 import { useAnswer } from './inquiry.ts';
 import { Problem } from './parts.tsx';
 import { history, now, slowBeat } from './pulse.ts';
@@ -57,9 +57,7 @@ export function Figures({ worker }: { readonly worker?: string }) {
         {value && value.gaps.length > 0 && (
           <span class="soft">
             <span class="key-colour shaded" aria-hidden="true" /> shaded: events may have been missed, in{' '}
-            <a href={hrefOf('system')}>
-              {count(value.gaps.length)} {value.gaps.length === 1 ? 'gap' : 'gaps'}
-            </a>
+            <a href={hrefOf('system')}>{plural(value.gaps.length, 'gap')}</a>
           </span>
         )}
       </div>

@@ -8,6 +8,11 @@ export function count(n: number | null | undefined): string {
   return n === null || n === undefined ? '–' : COUNT.format(n);
 }
 
+/** `1 gap`, `1,234 gaps`. */
+export function plural(n: number, one: string): string {
+  return `${count(n)} ${n === 1 ? one : `${one}s`}`;
+}
+
 /** `0.4 ms`, `12 ms`, `1.24 s`, `2 m 03 s`, `3 h 04 m`, `2 d 3 h`. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return '–';

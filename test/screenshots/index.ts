@@ -22,15 +22,19 @@ interface Shot {
 }
 
 function shotsOf({ order, failed, retried }: Sights, then: number): Readonly<Record<string, Shot>> {
+  const list = new URLSearchParams({
+    q: 'name:shop.* runtime>100ms',
+    columns: 'state,name,received,runtime,worker,retries,outcome',
+  });
   return {
     overview: { path: '/?span=1h', shows: 'Latest failures', height: 1040 },
-    tasks: { path: '/tasks', shows: 'tasks' },
+    tasks: { path: `/tasks?${list}`, shows: 'tasks' },
     task: { path: `/task?uuid=${failed}`, shows: 'Traceback', height: 1040 },
     retries: { path: `/task?uuid=${retried}`, shows: 'run 3', height: 420 },
     workflow: { path: `/task?uuid=${order}`, shows: 'critical path', height: 1040 },
     workers: { path: '/workers', shows: 'celery@worker1', height: 480 },
-    worker: { path: '/worker?hostname=celery%40worker1', shows: 'Latest tasks', height: 1200 },
-    history: { path: `/history?from=${then}`, shows: 'Finished', height: 1040 },
+    worker: { path: '/worker?hostname=celery%40worker1', shows: 'Latest tasks', height: 1040 },
+    history: { path: `/history?from=${then}`, shows: 'Finished', height: 880 },
     past: { path: `/tasks?at=${then}`, shows: 'As it was at' },
     system: { path: '/system', shows: 'Dead letters', height: 1040 },
     phone: { path: '/tasks', shows: 'tasks', width: 390, height: 780 },
@@ -59,7 +63,7 @@ try {
   const then = now();
   await delay(20_000);
   await using browser = await openBrowser();
-  for (const [name, { path, shows, width = 1120, height = 800 }] of Object.entries(shotsOf(sights, then))) {
+  for (const [name, { path, shows, width = 1120, height = 620 }] of Object.entries(shotsOf(sights, then))) {
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page } = await openPage(browser, url + path, { colorScheme, viewport: { width, height } });
       await page.getByText(shows).first().waitFor();

@@ -41,23 +41,28 @@ const TRACEBACK = `Traceback (most recent call last):
 shop.billing.gateway.CardDeclined: insufficient_funds: the card has insufficient funds to complete the purchase
 `;
 
+/** A process as its latest message shows it. */
+interface Process {
+  readonly pid: number;
+  readonly clock: number;
+}
+
 /** Tells what happens to one task after the other, by times that it is given: each event is published when its time has come. */
 class Teller {
-  readonly #events: { readonly type: string; readonly timestamp: number; readonly [field: string]: unknown }[] = [];
-  #clock = 1_000_000;
+  readonly #events: { readonly type: string; readonly hostname: string; readonly timestamp: number }[] = [];
+  #told = 0;
 
   tell(type: string, uuid: string, timestamp: number, fields: object = {}, hostname = 'celery@worker1'): void {
-    this.#clock += 1;
-    const common = { hostname, pid: 1001, clock: this.#clock, utcoffset: 0, timestamp, type, uuid };
-    this.#events.push({ ...common, ...fields });
+    this.#events.push({ hostname, timestamp, type, ...fields, ...{ uuid, utcoffset: 0 } });
   }
 
-  /** Publishes what has happened by then. */
-  publish(sender: Sender, time: number): void {
-    const due = this.#events.filter(({ timestamp }) => timestamp <= time);
-    for (const event of due) {
+  /** Publishes what has happened by then, as of the process that has the name now. */
+  publish(sender: Sender, time: number, processes: ReadonlyMap<string, Process>): void {
+    for (const event of this.#events.filter(({ timestamp }) => timestamp <= time)) {
       this.#events.splice(this.#events.indexOf(event), 1);
-      sender.publish(event, event.type.replace('-', '.'));
+      this.#told += 1;
+      const { pid, clock } = processes.get(event.hostname) ?? { pid: 31, clock: 0 };
+      sender.publish({ ...event, pid, clock: clock + this.#told / 1000 }, event.type.replace('-', '.'));
     }
   }
 
@@ -114,9 +119,11 @@ export async function openShop(url: string, options: Partial<SimulationConfig> =
   const shape = { ...DEFAULT_SIMULATION, tasks: TASKS, rate: 6, workers: 6, failures: 0.02, retries: 0.03 };
   const messages = simulate({ ...shape, ...options }, start);
   let message = messages.next().value as SimulatedMessage;
+  const processes = new Map<string, Process>();
   const upTo = async (time: number): Promise<void> => {
     for (let n = 0; start + message.at <= time; n++, message = messages.next().value as SimulatedMessage) {
       publisher.publish(message);
+      note(message, processes);
       if (n % 500 === 499) await publisher.confirmed(500);
     }
     await publisher.confirmed();
@@ -131,7 +138,7 @@ export async function openShop(url: string, options: Partial<SimulationConfig> =
   const goOn = async (teller: Teller, signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       await upTo(now());
-      teller.publish(sender, now());
+      teller.publish(sender, now(), processes);
       await delay(100, undefined, { signal }).catch(() => {});
     }
     await sender[Symbol.asyncDispose]();
@@ -145,6 +152,12 @@ export async function openShop(url: string, options: Partial<SimulationConfig> =
       return sights;
     },
   };
+}
+
+function note({ hostname, body }: SimulatedMessage, processes: Map<string, Process>): void {
+  const read = (field: string): number =>
+    Number(body.slice(body.lastIndexOf(`"${field}": `) + field.length + 4).match(/^\d+/));
+  if (body.length > 2) processes.set(hostname, { pid: read('pid'), clock: read('clock') });
 }
 
 /** @param at when the first of them was sent, epoch seconds */

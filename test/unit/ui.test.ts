@@ -4,7 +4,7 @@ import { FIELDS } from '../../src/domain/filter.ts';
 import { parseFilter } from '../../src/domain/filter-parse.ts';
 import { readable } from '../../src/ui/bytes.ts';
 import { escaping, offersAt, quoted } from '../../src/ui/completion.ts';
-import { ago, count, duration, middle, percent, visible, visibleLines } from '../../src/ui/format.ts';
+import { ago, count, duration, middle, percent, plural, visible, visibleLines } from '../../src/ui/format.ts';
 
 test.each<[number | null, string]>([
   [null, '–'],
@@ -23,6 +23,7 @@ test.each<[number | null, string]>([
 
 test('numbers, shares, and how long ago', () => {
   expect([count(12345), count(null)]).toEqual(['12,345', '–']);
+  expect([plural(1, 'gap'), plural(1234, 'gap')]).toEqual(['1 gap', '1,234 gaps']);
   expect([0, 0.004, 0.5, 0.999, 1, null].map(percent)).toEqual(['0 %', '0.4 %', '50 %', '99.9 %', '100 %', '–']);
   expect([0.2, 7.9, 61].map(ago)).toEqual(['now', '7 s ago', '1 m 01 s ago']);
 });

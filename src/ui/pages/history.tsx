@@ -1,7 +1,7 @@
 /** What differs between two moments: which tasks finished, failed and started, which workers came and went. */
 import type { ChangedWorker, Difference } from '../../contract/difference.ts';
 import { readTime } from '../../domain/filter-values.ts';
-import { count, dateTime, visible, wholeDuration } from '../format.ts';
+import { count, dateTime, plural, visible, wholeDuration } from '../format.ts';
 import { useAnswer } from '../inquiry.ts';
 import { MomentField } from '../moment-field.tsx';
 import { Empty, Moment, Problem, State, TaskLink, Text, WorkerLink } from '../parts.tsx';
@@ -70,11 +70,9 @@ function Compared({ of: { from, to, events, gaps } }: { readonly of: Difference 
     <p>
       Snapshot {count(from.snapshot)} of <a href={hrefOf('', { at: from.taken_at })}>{dateTime(from.taken_at)}</a>,
       compared with {count(to.snapshot)} of <a href={hrefOf('', { at: to.taken_at })}>{dateTime(to.taken_at)}</a>:{' '}
-      {wholeDuration(to.taken_at - from.taken_at)} and {count(events)} events later.{' '}
+      {wholeDuration(to.taken_at - from.taken_at)} and {plural(events, 'event')} later.{' '}
       {gaps.length > 0 && (
-        <strong class="bad">
-          Events may have been missed in between: {count(gaps.length)} {gaps.length === 1 ? 'gap' : 'gaps'}.
-        </strong>
+        <strong class="bad">Events may have been missed in between: {plural(gaps.length, 'gap')}.</strong>
       )}
     </p>
   );

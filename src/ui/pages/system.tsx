@@ -3,7 +3,7 @@ import type { ClusterAnswer, ReceiverRecord } from '../../contract/api.ts';
 import type { DeadLetterRow, GapRow } from '../../contract/history.ts';
 import { readable } from '../bytes.ts';
 import { Findings } from '../findings.tsx';
-import { count, duration, percent, visible } from '../format.ts';
+import { count, duration, percent, plural, visible } from '../format.ts';
 import { useAnswer } from '../inquiry.ts';
 import { Ago, Facts, Moment, Problem, Text } from '../parts.tsx';
 import { history, slowBeat, status } from '../pulse.ts';
@@ -59,7 +59,10 @@ function Recorder({ of }: { readonly of: ClusterAnswer }) {
           ['Running since', <Moment key="started" of={of.started} />],
           ['Last snapshot', last_shutter && <Ago key="shutter" of={last_shutter.at} />],
           ['Its number', last_shutter && count(last_shutter.snapshot)],
-          ['It wrote', last_shutter && `${count(last_shutter.tasks)} tasks, ${count(last_shutter.workers)} workers`],
+          [
+            'It wrote',
+            last_shutter && `${plural(last_shutter.tasks, 'task')}, ${plural(last_shutter.workers, 'worker')}`,
+          ],
           ['It took', last_shutter && duration(last_shutter.seconds)],
           [
             'Completeness',
@@ -71,7 +74,12 @@ function Recorder({ of }: { readonly of: ClusterAnswer }) {
           ['Dropped early', count(of.clusters.reduce((sum, { evicted_active }) => sum + evicted_active, 0))],
           [
             'Since its start',
-            `${count(since_start.events)} events, ${count(since_start.duplicates)} duplicates, ${count(since_start.dead_letters)} dead letters, ${count(since_start.gaps)} gaps`,
+            [
+              plural(since_start.events, 'event'),
+              plural(since_start.duplicates, 'duplicate'),
+              plural(since_start.dead_letters, 'dead letter'),
+              plural(since_start.gaps, 'gap'),
+            ].join(', '),
           ],
         ]}
       />

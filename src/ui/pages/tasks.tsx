@@ -1,8 +1,8 @@
 /** Tasks: filtered, sorted, live; everything that is chosen is in the URL, in the API's own words. */
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { TaskRow } from '../../contract/history.ts';
+import type { TaskRow, Total } from '../../contract/history.ts';
 import { readTime } from '../../domain/filter-values.ts';
-import { count } from '../format.ts';
+import { count, plural } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { Empty, Moment, Problem } from '../parts.tsx';
 import { beat, paused, status } from '../pulse.ts';
@@ -97,8 +97,7 @@ export function Tasks() {
       {rows.length === 0 && shown === key && !isLoading && error === null && <Nothing />}
       <p class="bar soft" aria-live="off">
         <span>
-          {count(rows.length)} of {page?.total.kind === 'estimate' ? 'about ' : ''}
-          {count(page?.total.count)} tasks
+          {page && howMany(rows.length, page.total, page.next !== null)}
           {isLoading && shown === key && !isTop ? ', loading more' : ''}
         </span>
         {page && (
@@ -117,6 +116,15 @@ export function Tasks() {
       </p>
     </div>
   );
+}
+
+/** An estimate may be lower than what is there already. */
+function howMany(shown: number, total: Total, hasMore: boolean): string {
+  if (total.kind === 'exact') return `${count(shown)} of ${plural(total.count, 'task')}`;
+  if (!hasMore) return plural(shown, 'task');
+  return total.count > shown
+    ? `${count(shown)} of about ${count(total.count)} tasks`
+    : `${count(shown)} tasks, and more`;
 }
 
 function keyOf({ cluster, task_id }: TaskRow): string {
