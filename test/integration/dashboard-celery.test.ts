@@ -71,7 +71,7 @@ const PAGES: readonly (readonly [name: string, path: () => string, shows: readon
   ['a task', () => `/task?uuid=${ids.success}`, ['tuple', 'y: ', 'run 1 on w', 'task-succeeded', 'completes run 1']],
   ['a failure', () => `/task?uuid=${ids.failure}`, ['Traceback (most recent call last)', 'ValueError: no good']],
   ['a retry', () => `/task?uuid=${ids.retry}`, ['run 2', 'RETRY', "'at last'"]],
-  ['a chord', () => `/task?uuid=${ids.chord.body}`, ['Workflow', 'app.total', 'The critical path']],
+  ['a chord', () => `/task?uuid=${ids.chord.body}`, ['Workflow', 'app.total', 'celery.chord_unlock']],
   ['workers', () => '/workers', ['w1@test', 'w2@test', 'py-celery']],
   ['a worker', () => '/worker?hostname=w1%40test', ['ONLINE', 'Latest tasks', 'History', 'py-celery']],
   ['history', () => '/history?from=-1h', ['Finished', 'app.add', 'Workers', 'Failed']],

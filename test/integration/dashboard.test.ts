@@ -262,6 +262,7 @@ test('a task tells its life, its values, its workflow and why it is so', async (
   const args = page.locator('.panel').filter({ has: page.getByRole('heading', { name: 'Args', exact: true }) });
   expect(await args.innerText()).toMatch(/tuple 3 items\s+0: 1\s+1:\s+dict 1 item\s+to:\s+list 2 items\s+0: 'a'/);
   expect(await args.innerText()).toContain('cut short by the worker');
+  await shown(page.getByText('The critical path, 2 tasks', { exact: false }));
   await page.locator('.flow a', { hasText: 'shop.mail' }).click();
   await shown(page.getByRole('heading', { name: 'shop.mail' }));
   expect(await page.locator('pre.traceback .last').innerText()).toBe('ValueError: no\n');
@@ -290,14 +291,14 @@ test('every page shows the past, and says so', async () => {
   await page.getByRole('link', { name: 'past.task' }).click();
   await shown(page.getByText('of the past', { exact: false }));
   await shown(page.locator('h1 .state', { hasText: 'STARTED' }));
+  await page.getByRole('link', { name: 'What has changed since' }).click();
+  await shown(page.locator('.difference').getByRole('link', { name: 'past.task' }));
+  await page.goBack();
   await page.getByRole('button', { name: 'snapshot ▸' }).click();
   await page.waitForURL((shown) => Number(shown.searchParams.get('at')) > then);
   const moment = Number(new URL(page.url()).searchParams.get('at'));
   await page.getByLabel('Play').selectOption({ label: '1×' });
   await page.waitForURL((shown) => Number(shown.searchParams.get('at')) >= moment + 1);
-  await page.getByRole('link', { name: 'What has changed since' }).click();
-  await shown(page.locator('.difference').getByRole('link', { name: 'past.task' }));
-  await page.goBack();
   await page.getByRole('button', { name: 'Back to now' }).click();
   await shown(page.locator('h1 .state', { hasText: 'SUCCESS' }));
   expect(new URL(page.url()).searchParams.get('at')).toBeNull();
