@@ -10,12 +10,13 @@ export interface Refusal {
    * `unknown`: nothing is recorded of what was asked for.
    * `field`: what was sent cannot be so; `field` says which part of it.
    * `taken`: there is another one of that name.
+   * `unfit`: nothing can be done with it as it is.
    * `changed`: it is not any more what it was when it was read.
    * `slow`: the database did not answer in the time that a question may take.
    */
   readonly problem:
     | ('cursor' | 'limit' | 'sort' | 'filter' | 'range' | 'unrecorded' | 'unknown' | 'slow')
-    | ('field' | 'taken' | 'changed');
+    | ('field' | 'taken' | 'unfit' | 'changed');
   /** One sentence without a full stop, for the person who asked: what was wrong and what was expected. */
   readonly message: string;
   readonly field?: string;

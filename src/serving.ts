@@ -1,5 +1,6 @@
 /** Out: all that answers questions, put together: the API over record and state, metrics, the live feed. */
 import { answer } from './answer.ts';
+import { createSender } from './beating.ts';
 import type { Inbox } from './broker/inbox.ts';
 import type { QueueLength } from './broker/queue-watch.ts';
 import type { ReceiverStatus } from './broker/receiver.ts';
@@ -7,6 +8,7 @@ import type { Camera } from './camera/camera.ts';
 import type { Config } from './config.ts';
 import type { Diagnostics } from './diagnostics.ts';
 import type { Clusters } from './domain/state.ts';
+import { MonitorError } from './errors.ts';
 import type { Questions } from './http/questions.ts';
 import { listen, type Server } from './http/server.ts';
 import type { TaskSources } from './http/tasks.ts';
@@ -71,6 +73,7 @@ export async function serve(config: Config, parts: ServingParts): Promise<Servin
     // By the names that are asked for with each result, and not by what it remembers.
     resultRedactor: openRedactor(config, () => null),
     periodic: createPeriodicTasks(database.knex, now),
+    sendNow: simulated ? refuseToSend : createSender(config, database.knex),
     feedClients: () => hub.clients,
   };
   return { server: await listen(sources, hub, config.http), loops: [...watches.map(({ run }) => run), watch.run] };
@@ -109,4 +112,9 @@ function createQuestions(database: Database, results: Results): Questions {
     deadLetters: (question) => deadLettersPage(db, question),
     eventsOf: (cluster, uuid, limit) => eventsOf(db, cluster, uuid, limit),
   };
+}
+
+/** A broker may be there all the same, with workers who would run it. */
+async function refuseToSend(): Promise<never> {
+  throw new MonitorError('QUESTION_REFUSED', 'it is not sent: what is shown is a simulated cluster');
 }

@@ -5,7 +5,8 @@ import type { TaskMessage } from './task-message.ts';
 
 /**
  * Null once a queue has it; else why none has: there is no such queue or exchange, or the broker refused it.
- * @throws MonitorError BROKER_UNREACHABLE, BROKER_REFUSED; AbortError
+ * @throws MonitorError BROKER_UNREACHABLE, BROKER_REFUSED; AbortError. Where it aborts while the broker has yet to confirm it,
+ *   nobody knows whether it was sent.
  */
 export async function sendTask(
   urls: readonly string[],
@@ -14,6 +15,8 @@ export async function sendTask(
   signal: AbortSignal,
 ): Promise<string | null> {
   await using connection = await openAny(urls, options, signal);
+  // A broker that takes nothing for want of memory or disk confirms nothing, either, and stays connected.
+  signal.addEventListener('abort', () => void connection[Symbol.asyncDispose](), { once: true });
   const channel = await connection.confirmChannel();
   let returned: string | null = null;
   channel.on('return', ({ fields }) => {

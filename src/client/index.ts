@@ -17,6 +17,7 @@ export type {
 export type {
   DueTimes,
   NewPeriodicTask,
+  PeriodicRunRecord,
   PeriodicRunRow,
   PeriodicSchedule,
   PeriodicTaskChange,

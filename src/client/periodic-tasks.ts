@@ -8,6 +8,7 @@
 import type {
   DueTimes,
   NewPeriodicTask,
+  PeriodicRunRecord,
   PeriodicRunsPage,
   PeriodicSchedule,
   PeriodicTaskChange,
@@ -64,6 +65,11 @@ export class PeriodicTasks {
   /** With its runs. Answers what it was. */
   remove({ id, etag }: PeriodicTaskRead, options?: AskOptions): Promise<PeriodicTaskRow> {
     return this.#write('DELETE /api/periodic-tasks/{id}', { id }, { ...options, etag });
+  }
+
+  /** Sends it now, whether it is due or not: Celery's `delay()`. Tells what became of it. */
+  delay(id: number, options?: AskOptions): Promise<PeriodicRunRecord> {
+    return this.#api.ask('POST /api/periodic-tasks/{id}/run', { id }, options) as Promise<PeriodicRunRecord>;
   }
 
   /** What became of each due time, newest first. */

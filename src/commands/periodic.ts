@@ -1,5 +1,6 @@
 /** `celerycam periodic`: periodic tasks listed, made, changed and deleted, in the database itself. */
 import type { Answer } from '../answer.ts';
+import type { SendNow } from '../beat/send-now.ts';
 import type { Flags } from '../config.ts';
 import type { PeriodicRunRow, PeriodicTaskRow } from '../contract/periodic.ts';
 import { type DueTime, dueTimesAfter, faultOfSchedules, timingOf } from '../domain/periodic.ts';
@@ -103,6 +104,14 @@ export async function remove(tasks: PeriodicTasks, name: string): Promise<void> 
   const { id, etag } = told(await tasks.named(name));
   told(await tasks.remove(id, (present) => present === etag));
   print(`deleted ${visible(name)}`);
+}
+
+/** @throws MonitorError also where no queue has taken it */
+export async function run(tasks: PeriodicTasks, sendNow: SendNow, name: string, signal: AbortSignal): Promise<void> {
+  const { id } = told(await tasks.named(name));
+  const sent = await sendNow(id, signal);
+  if (sent?.outcome !== 'sent') throw new MonitorError('BROKER_REFUSED', `no queue has taken it: ${sent?.reason}`);
+  print(`sent ${visible(name)} as the task ${sent.task_id}`);
 }
 
 /** When a task, or a schedule that nobody has, is due. */

@@ -30,6 +30,7 @@ import {
 import {
   dueTimes,
   newPeriodicTask,
+  periodicRun,
   periodicRunRow,
   periodicRunsPage,
   periodicTaskChange,
@@ -322,6 +323,14 @@ export const api = {
     params: id,
     guarded: true,
     response: periodicTaskRow,
+  },
+  'POST /api/periodic-tasks/{id}/run': {
+    tag: 'periodic',
+    summary: 'Send a periodic task now, whether it is due or not',
+    description:
+      'Celery’s `delay()`. Also one that is disabled; it neither counts nor changes when it is due. 409 where something is wrong with it.',
+    params: id,
+    response: periodicRun,
   },
   'GET /api/periodic-tasks/{id}/runs': {
     tag: 'periodic',

@@ -158,6 +158,8 @@ function refused(context: Context, { problem, message, field }: Refusal): Respon
       );
     case 'taken':
       return context.json({ error: message, parameter: 'name' } satisfies ErrorAnswer, 409);
+    case 'unfit':
+      return context.json({ error: message } satisfies ErrorAnswer, 409);
     case 'changed':
       return context.json({ error: message } satisfies ErrorAnswer, 412);
     case 'slow':

@@ -1,4 +1,5 @@
 /** The pages of periodic tasks in a real browser, on the built program with a real broker and database behind it. */
+import { connect } from 'amqplib';
 import pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -215,6 +216,30 @@ test('a task is disabled and enabled in the list, and deleted when that is confi
     .first()
     .waitFor();
   expect((await tasks.list({ search: 'to be deleted' })).items).toEqual([]);
+  expect(faultsOf(opened)).toEqual(NONE);
+});
+
+test('sent now, and it is said what became of it', async () => {
+  const connection = await connect(vhost.url);
+  const channel = await connection.createChannel();
+  await channel.assertQueue('celery');
+  const task = await made({ name: 'now' });
+  await using opened = await open(`/periodic-task?id=${task.id}`);
+  const { page } = opened;
+  await page.getByRole('button', { name: 'Run now' }).click();
+  await page.getByText('Sent as').waitFor();
+  const [run] = (await tasks.runs(task.id)).items;
+  await page
+    .getByRole('status')
+    .getByRole('link', { name: String(run?.task_id) })
+    .waitFor();
+  await page.getByRole('cell', { name: 'by hand' }).waitFor();
+  const message = await channel.get('celery', { noAck: true });
+  expect(message && message.properties.headers?.['id']).toBe(run?.task_id);
+  await tasks.change(task, { queue: 'nowhere' });
+  await page.getByRole('button', { name: 'Run now' }).click();
+  await page.getByText('No queue has taken it. there is no queue "nowhere"').waitFor();
+  await connection.close();
   expect(faultsOf(opened)).toEqual(NONE);
 });
 

@@ -1,6 +1,7 @@
 /** Periodic tasks through the API of the whole program: what is set, what is refused, and what the tables then hold. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { PeriodicTasks, refusalIn } from '../../src/client/index.ts';
@@ -10,6 +11,7 @@ import { type Api, api, type Route } from '../../src/contract/routes.ts';
 import { Running } from '../support/running.ts';
 import { type Fresh, freshDatabase, freshVhost } from '../support/services.ts';
 
+const CLI = new URL('../../dist/src/cli.js', import.meta.url).pathname;
 const HOSTILE = `'; drop table celerycam.djcelery_periodictask; --\\"<b>☃\n\u202e$1 ? :x`;
 const EVERY_HOUR = { kind: 'interval', every: 1, period: 'hours' } as const;
 const NIGHTLY = {
@@ -342,6 +344,41 @@ test('a run is told with the task that it became, how late it was, and whether t
   expect(await refused('GET /api/periodic-tasks/{id}/runs', { id: task.id, query: '?cursor=x' })).toMatchObject({
     parameter: 'cursor',
   });
+});
+
+test('sent now, by the API, the library and the command: a queue has it, or it is said why none has', async () => {
+  const connection = await connect(vhost.url);
+  const channel = await connection.createChannel();
+  await channel.assertQueue('celery');
+  const held = async () => {
+    const message = await channel.get('celery', { noAck: true });
+    if (!message) throw new Error('the queue is empty');
+    return { id: message.properties.headers?.['id'], body: message.content.toString() };
+  };
+  const task = await made({ args: '[9007199254740993]', enabled: false });
+  const run = await ask('POST /api/periodic-tasks/{id}/run', { id: task.id });
+  expect(run).toMatchObject({ periodic_task: task.id, due_at: null, outcome: 'sent', reason: null });
+  expect(await held()).toMatchObject({ id: run.task_id, body: expect.stringContaining('9007199254740993') });
+  const again = await new PeriodicTasks({ url: running.url }).delay(task.id);
+  expect(await held()).toMatchObject({ id: again.task_id });
+  const { items } = await ask('GET /api/periodic-tasks/{id}/runs', { id: task.id });
+  expect(items.map(({ task_id }) => task_id)).toEqual([again.task_id, run.task_id]);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...[CLI, 'periodic', 'run', task.name, '--broker', vhost.url, '--database', database.url],
+  ]);
+  expect(stdout).toBe(`sent ${task.name} as the task ${(await held()).id}\n`);
+  const lost = await made({ queue: 'no such queue' });
+  expect(await ask('POST /api/periodic-tasks/{id}/run', { id: lost.id })).toMatchObject({
+    outcome: 'unroutable',
+    reason: 'there is no queue "no such queue"',
+  });
+  await running.query(`update celerycam.djcelery_periodictask set args = '{' where id = $1`, task.id);
+  expect(await refused('POST /api/periodic-tasks/{id}/run', { id: task.id })).toMatchObject({
+    status: 409,
+    error: expect.stringMatching(/^it cannot be sent: args: /),
+  });
+  expect((await refused('POST /api/periodic-tasks/{id}/run', { id: 99_999 })).status).toBe(404);
+  await connection.close();
 });
 
 test('from JavaScript', async () => {

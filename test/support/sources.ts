@@ -16,6 +16,7 @@ export function apiSources(change: Partial<ApiSources> = {}): ApiSources {
     receivers: () => [],
     questions: createRecord(),
     periodic: NO_PERIODIC_TASKS,
+    sendNow: async () => null,
     recall: (state, uuid) => state.tasks.get(uuid),
     feedClients: () => 0,
     watch: { until: async () => {} },

@@ -41,7 +41,12 @@ beforeEach(() => {
 const metrics = { render: () => 'up 1\n' };
 
 function ask(path: string, change: Partial<ApiSources> = {}): Promise<Response> {
-  const record = { questions: createRecord(), periodic: NO_PERIODIC_TASKS, recall: () => undefined };
+  const record = {
+    questions: createRecord(),
+    periodic: NO_PERIODIC_TASKS,
+    sendNow: async () => null,
+    recall: () => undefined,
+  };
   const results = { watch: { until: async () => {} }, resultRedactor: null };
   const answers = { clusters, ...record, metrics, clock: () => now };
   const sources = {

@@ -40,6 +40,7 @@ function sources(answers: Partial<Questions> = {}, change: Partial<ApiSources> =
     ...{
       questions: createRecord(answers),
       periodic: NO_PERIODIC_TASKS,
+      sendNow: async () => null,
       recall: (state, uuid) => state.tasks.get(uuid),
       feedClients: () => 0,
       watch: { until: async () => {} },

@@ -1,10 +1,10 @@
 /** One periodic task: what is set, when it is due, what became of it. Without an id: a new one. */
 import { useState } from 'preact/hooks';
-import type { PeriodicTaskRow } from '../../contract/periodic.ts';
+import type { PeriodicRunRecord, PeriodicTaskRow } from '../../contract/periodic.ts';
 import { describeSchedule } from '../../domain/schedule.ts';
 import { count, visible } from '../format.ts';
 import { useAnswer } from '../inquiry.ts';
-import { Empty, Facts, Moment, Problem } from '../parts.tsx';
+import { Empty, Facts, Moment, Problem, TaskLink } from '../parts.tsx';
 import { act, periodic, periodicBeat } from '../periodic.ts';
 import { PeriodicForm } from '../periodic-form.tsx';
 import { PeriodicRuns } from '../periodic-runs.tsx';
@@ -69,6 +69,7 @@ function OneTask({ id }: { readonly id: number }) {
 
 function Actions({ of }: { readonly of: PeriodicTaskRow }) {
   const [failure, tell] = useState<string | null>(null);
+  const [sent, say] = useState<PeriodicRunRecord | null>(null);
   const [isSure, ask] = useState(false);
   const doing = async (work: () => Promise<unknown>): Promise<boolean> => {
     const refused = await act(work);
@@ -79,9 +80,16 @@ function Actions({ of }: { readonly of: PeriodicTaskRow }) {
     ask(false);
     if (await doing(() => periodic.remove(of))) go(hrefOf('periodic'), 'replace');
   };
+  const send = async (): Promise<void> => {
+    say(null);
+    await doing(async () => say(await periodic.delay(of.id)));
+  };
   return (
     <>
       <span class="bar">
+        <button type="button" class="small" onClick={() => void send()}>
+          Run now
+        </button>
         <button
           type="button"
           class="small"
@@ -105,7 +113,14 @@ function Actions({ of }: { readonly of: PeriodicTaskRow }) {
           </button>
         )}
       </span>
-      <Problem error={failure} />
+      <Problem error={failure ?? (sent?.outcome === 'unroutable' ? `No queue has taken it. ${sent.reason}` : null)} />
+      <span role="status">
+        {sent?.outcome === 'sent' && sent.task_id !== null && (
+          <>
+            Sent as <TaskLink uuid={sent.task_id} />
+          </>
+        )}
+      </span>
     </>
   );
 }
