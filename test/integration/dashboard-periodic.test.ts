@@ -235,7 +235,8 @@ test('sent now, and it is said what became of it', async () => {
     .waitFor();
   await page.getByRole('cell', { name: 'by hand' }).waitFor();
   const message = await channel.get('celery', { noAck: true });
-  expect(message && message.properties.headers?.['id']).toBe(run?.task_id);
+  if (!message) throw new Error('the queue is empty');
+  expect(message.properties.headers?.['id']).toBe(run?.task_id);
   await tasks.change(task, { queue: 'nowhere' });
   await page.getByRole('button', { name: 'Run now' }).click();
   await page.getByText('No queue has taken it. there is no queue "nowhere"').waitFor();
