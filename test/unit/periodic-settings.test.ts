@@ -1,8 +1,10 @@
 /** What flags and entries of a beat_schedule say of a periodic task. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { changeOf, newTaskOf, scheduleOf } from '../../src/commands/periodic-settings.ts';
 import type { Flags } from '../../src/config.ts';
 import { fromBeatEntry } from '../../src/contract/beat-schedule.ts';
+import { newPeriodicTask } from '../../src/contract/periodic.ts';
 
 const NOW = 1_800_000_000;
 const TEN = { task: 't', every: '10s' };
@@ -92,6 +94,16 @@ describe('flags', () => {
 });
 
 describe('entries of a beat_schedule', () => {
+  test('those of the documentation', () => {
+    const docs = readFileSync(new URL('../../docs/periodic-tasks.md', import.meta.url), 'utf8');
+    const [, json = ''] = /```json\n(.*?)```/s.exec(docs) ?? [];
+    const entries = Object.entries(JSON.parse(json) as object);
+    expect(entries).toHaveLength(4);
+    for (const [name, entry] of entries) {
+      expect(newPeriodicTask.parse(fromBeatEntry(name, entry))).toMatchObject({ name });
+    }
+  });
+
   test.each<[object, object]>([
     [{ schedule: 30 }, { schedule: { kind: 'interval', every: 30, period: 'seconds' }, args: '[]', kwargs: '{}' }],
     [{ schedule: 0.25 }, { schedule: { kind: 'interval', every: 250_000, period: 'microseconds' } }],
