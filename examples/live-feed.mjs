@@ -1,7 +1,7 @@
-// Prints tasks that fail, as they fail: `node examples/live-feed.mjs [http://localhost:8555] [filter]`
+// Prints tasks that fail, as they fail: `node examples/live-feed.mjs [http://localhost:5555] [filter]`
 import { LiveFeed } from 'celerycam/client';
 
-const [url = 'http://localhost:8555', q = 'state:FAILURE'] = process.argv.slice(2);
+const [url = 'http://localhost:5555', q = 'state:FAILURE'] = process.argv.slice(2);
 
 const feed = new LiveFeed(url, { q, topics: ['tasks'] });
 feed.on('lost', ({ reason, retryIn }) => console.error(`${reason}: trying again in ${Math.round(retryIn)} ms`));

@@ -11,7 +11,7 @@ import { readMessage } from './messages.ts';
 const OPEN = 1;
 
 /**
- *     await using feed = new LiveFeed('http://localhost:8555', { q: 'state:FAILURE', snapshot: true });
+ *     await using feed = new LiveFeed('http://localhost:5555', { q: 'state:FAILURE', snapshot: true });
  *     for await (const message of feed) state.apply(message);
  *
  * Connects at once. Whoever iterates gets every message from then on, one iteration at a time; listeners get each when it

@@ -41,16 +41,14 @@ export const gapRecord = z.strictObject({
 });
 
 export type EventRecord = z.output<typeof eventRecord>;
+type RunRecord = z.output<typeof runRecord>;
 
-/** A record as the feed carries it, as JSON. */
-export function feedText(record: TaskRecord | WorkerRecord): string {
-  if (!('task_id' in record)) return JSON.stringify(withoutNulls(record));
-  const { runs } = record;
-  return JSON.stringify(withoutNulls(runs ? { ...record, runs: runs.map(withoutNulls) } : record));
-}
-
-function withoutNulls(record: object): object {
-  const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(record)) if (value !== null) fields[name] = value;
-  return fields;
+/** A record as the feed carries it, as JSON. Put together field by field: a copy without nulls would cost more than all else. */
+export function feedText(record: TaskRecord | WorkerRecord | RunRecord): string {
+  const fields: string[] = [];
+  for (const [name, value] of Object.entries(record)) {
+    if (value === null) continue;
+    fields.push(`"${name}":${name === 'runs' ? `[${value.map(feedText)}]` : JSON.stringify(value)}`);
+  }
+  return `{${fields.join()}}`;
 }
