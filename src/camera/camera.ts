@@ -10,9 +10,10 @@ import type { Worker } from '../domain/worker.ts';
 import { reasonOf } from '../errors.ts';
 import { backoff, createLock, isAbort, now, sleep } from '../runtime.ts';
 import type { Expiry, Removed } from '../store/cleanup.ts';
-import type { ClusterSummary, Picture } from '../store/picture.ts';
+import type { Picture } from '../store/picture.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 import { type Bucket, createBucket } from './bucket.ts';
+import { summarise } from './summary.ts';
 
 export interface CameraOptions extends Expiry {
   /** Seconds between shutters. */
@@ -57,10 +58,6 @@ const MAX_WAITING = 50_000;
 
 /** And what they may weigh: see `Weights`. */
 const MAX_WEIGHT = 128_000_000;
-
-/** States of tasks counted one by one in a snapshot; senders may invent any number of them. */
-const MAX_STATES = 100;
-const OTHER_STATES = '…';
 
 /** django-celery's camera, with nothing lost: a shutter that fails or is refused is made up for by the next. */
 export class Camera implements AsyncDisposable {
@@ -299,28 +296,4 @@ export class Camera implements AsyncDisposable {
     }
     return exposed;
   }
-}
-
-async function summarise(state: State, time: Seconds): Promise<Omit<ClusterSummary, 'fold'>> {
-  const tasks: Record<string, number> = Object.create(null);
-  let known = 0;
-  let n = 0;
-  for (const task of state.tasks.values()) {
-    let name = task.state;
-    if (tasks[name] === undefined) {
-      known += 1;
-      if (known > MAX_STATES) name = OTHER_STATES;
-    }
-    tasks[name] = (tasks[name] ?? 0) + 1;
-    n += 1;
-    if (n % 50_000 === 0) await setImmediate();
-  }
-  const workers: Record<string, number> = Object.create(null);
-  for (const worker of state.workers.values()) {
-    const { status } = livenessOf(worker, state, time);
-    workers[status] = (workers[status] ?? 0) + 1;
-  }
-  const { event_count, task_count, clock, evicted_active, last_received } = state;
-  const hearing = { ...state.hearing, outages: state.hearing.outages.map((outage) => ({ ...outage })) };
-  return { event_count, task_count, clock, evicted_active, last_received, hearing, tasks, workers };
 }
