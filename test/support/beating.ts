@@ -1,6 +1,7 @@
 /** A beat inside a test, what is periodic for it, and the queue that it sends to. */
 import amqp, { type ConsumeMessage } from 'amqplib';
 import type { Knex } from 'knex';
+import { expect } from 'vitest';
 import { createBeat } from '../../src/beating.ts';
 import { type Flags, loadConfig } from '../../src/config.ts';
 import { createDiagnostics, type DiagnosticEvents, type Diagnostics } from '../../src/diagnostics.ts';
@@ -164,4 +165,24 @@ export async function runsOf(knex: Knex, task?: number) {
     .select(knex.raw('extract(epoch from due_at)::float8 as due_at, extract(epoch from sent_at)::float8 as sent_at'))
     .orderBy('id');
   return task === undefined ? rows : rows.where({ periodic_task: task });
+}
+
+/**
+ * No message without a run, no run without a message, no due time left out.
+ * @param lengths of intervals in seconds, by the ids of the tasks that have them
+ */
+export async function expectEachOnce({ knex, inbox }: Place, lengths: ReadonlyMap<number, number>): Promise<void> {
+  const all = await runsOf(knex);
+  await inbox.until(all.length);
+  const ids = inbox.messages.map(({ properties }) => String(properties.headers?.['id']));
+  expect(ids.toSorted()).toEqual(all.map(({ task_id }) => task_id).toSorted());
+  expect(new Set(all.map(({ outcome, missed }) => `${outcome} ${missed}`))).toEqual(new Set(['sent 0']));
+  for (const [id, length] of lengths) {
+    const dues = all.filter(({ periodic_task }) => periodic_task === id).map(({ due_at }) => due_at);
+    dues.sort((a, b) => a - b);
+    expect(dues.length).toBeGreaterThan(5);
+    for (const [n, due] of dues.entries()) expect(due).toBeCloseTo(dues[0] + n * length, 4);
+    const task = await knex('djcelery_periodictask').where({ id }).first();
+    expect(task.total_run_count).toBe(dues.length);
+  }
 }

@@ -34,12 +34,13 @@ export class Program implements AsyncDisposable {
   readonly #watchers = new Set<() => void>();
   #hasEnded = false;
 
-  /** Starts `celerycam run`. @param options as in src/options.ts */
-  constructor(options: Readonly<Record<string, string | number>>) {
+  /** Starts it. @param options as in src/options.ts */
+  constructor(options: Readonly<Record<string, string | number>>, command: 'run' | 'beat' = 'run') {
     if (CLI === undefined) throw new Error('the program is not built: type `npm run build` first');
-    const given = { port: 0, frequency: '200ms', logLevel: 'debug', logFormat: 'json', ...options };
+    const serving = command === 'run' ? { port: 0, frequency: '200ms' } : {};
+    const given = { ...serving, logLevel: 'debug', logFormat: 'json', ...options };
     const flags = Object.entries(given).flatMap(([name, value]) => [`--${flagOf(name)}`, String(value)]);
-    this.#process = spawn(process.execPath, [CLI, 'run', ...flags], {
+    this.#process = spawn(process.execPath, [CLI, command, ...flags], {
       env: { PATH: process.env['PATH'], HOME: this.#home },
       stdio: ['ignore', 'ignore', 'pipe'],
     });

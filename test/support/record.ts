@@ -1,6 +1,8 @@
 /** What a database holds after a run, held against what was published and against the fold of the whole journal. */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { Knex } from 'knex';
 import { expect } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import type { ClusterAnswer } from '../../src/contract/api.ts';
@@ -153,14 +155,25 @@ export function expectShown(answer: ClusterAnswer, clusters: Clusters): void {
   }
 }
 
-/** Lets nobody append to the journal until it is released. */
-export async function holdJournal({ knex }: Database): Promise<{
+interface Hold {
   /** Returns once so many recorders wait, with messages in hand. */
   waiting(recorders: number): Promise<void>;
   release(): Promise<void>;
-}> {
+}
+
+/** Lets nobody append to the journal until it is released. */
+export async function holdJournal({ knex }: Pick<Database, 'knex'>): Promise<Hold> {
+  return hold(knex, 'select from journal_head for update');
+}
+
+/** Lets no run of a periodic task be recorded until it is released. */
+export async function holdRuns({ knex }: Pick<Database, 'knex'>): Promise<Hold> {
+  return hold(knex, 'lock table periodic_runs in share mode');
+}
+
+async function hold(knex: Knex, statement: string): Promise<Hold> {
   const lock = await knex.transaction();
-  await lock('journal_head').select().forUpdate();
+  await lock.raw(statement);
   return {
     async waiting(recorders) {
       const query = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;

@@ -71,3 +71,17 @@ def give():
 @app.task
 def give_text(length):
     return "x" * length
+
+
+@app.task(bind=True)
+def request(self: Task):
+    request = self.request
+    # Where headers of one's own are found depends on the version.
+    own = {**vars(request), **(request.headers or {})}
+    return {
+        "expires": request.expires,
+        "priority": request.delivery_info["priority"],
+        "queue": request.delivery_info["routing_key"],
+        "tenant": own["tenant"],
+        "periodic_task_name": own["periodic_task_name"],
+    }
