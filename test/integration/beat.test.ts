@@ -83,6 +83,8 @@ test('a real worker runs tasks of every kind of schedule, with what their rows s
         ('crontab', 'app.add', '["x", "y"]', '{}', false, null, 1, null, null),
         ('solar', 'app.add', '[[1], [2]]', '{}', false, null, null, 1, null),
         ('clocked', 'app.total', '[[1, 2, 3]]', '{}', true, null, null, null, 1);
+    -- As if it had been there for a minute: no need to wait for the next.
+    update celerycam.djcelery_periodictask set scheduled_at = scheduled_at - interval '1 minute' where name = 'crontab';
     insert into celerycam.djcelery_periodictask
         (name, task, interval_id, one_off, queue, priority, headers, expire_seconds)
       values ('all', 'app.request', 1, true, 'celery', 7, '{"tenant": "a", "id": "no"}', 30)`);
