@@ -8,6 +8,7 @@ export interface Refusal {
    * `cursor`, `limit`, `sort`, `filter`, `range`: that part of the question is wrong.
    * `unrecorded`: no snapshot was taken at or before the moment that was asked for.
    * `unknown`: nothing is recorded of what was asked for.
+   * `unreadable`: there may be something, and it cannot be read.
    * `field`: what was sent cannot be so; `field` says which part of it.
    * `taken`: there is another one of that name.
    * `unfit`: nothing can be done with it as it is.
@@ -15,7 +16,7 @@ export interface Refusal {
    * `slow`: the database did not answer in the time that a question may take.
    */
   readonly problem:
-    | ('cursor' | 'limit' | 'sort' | 'filter' | 'range' | 'unrecorded' | 'unknown' | 'slow')
+    | ('cursor' | 'limit' | 'sort' | 'filter' | 'range' | 'unrecorded' | 'unknown' | 'unreadable' | 'slow')
     | ('field' | 'taken' | 'unfit' | 'changed');
   /** One sentence without a full stop, for the person who asked: what was wrong and what was expected. */
   readonly message: string;

@@ -150,6 +150,7 @@ function refused(context: Context, { problem, message, field }: Refusal): Respon
       return context.json({ error: message } satisfies ErrorAnswer, 400);
     case 'unrecorded':
     case 'unknown':
+    case 'unreadable':
       return context.json({ error: message } satisfies ErrorAnswer, 404);
     case 'field':
       return context.json(

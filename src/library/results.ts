@@ -39,7 +39,10 @@ export interface Results extends AsyncDisposable {
   forget(task_id: string): Promise<void>;
   /** Saves which tasks are a group, as `GroupResult.save()` does. */
   saveGroup(group_id: string, task_ids: readonly string[]): Promise<void>;
-  /** A saved group with what is stored of its tasks; null where none of this id was saved. */
+  /**
+   * A saved group with what is stored of its tasks; null where none of this id was saved.
+   * @throws MonitorError RESULT_UNREADABLE where what was saved is no group's result
+   */
   restoreGroup(group_id: string, options?: GetOptions): Promise<GroupAnswer | null>;
   /** Removes a saved group; what is stored of its tasks stays. */
   deleteGroup(group_id: string): Promise<void>;
@@ -84,7 +87,10 @@ async function resultsOf(database: Database, serializer: Serializer): Promise<Re
     const found = await reader.group(group_id);
     if (found.ok) return toGroupAnswer(found.value.group, found.value.children);
     if (found.problem === 'unknown') return null;
-    throw new MonitorError('DATABASE_UNREACHABLE', found.message);
+    throw new MonitorError(
+      found.problem === 'unreadable' ? 'RESULT_UNREADABLE' : 'DATABASE_UNREACHABLE',
+      found.message,
+    );
   };
   const wait = (ids: readonly string[], { wait = 0, signal }: GetOptions): Promise<void> =>
     watch.until(ids, wait, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal);

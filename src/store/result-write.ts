@@ -48,7 +48,7 @@ export async function createResultWriter(db: Knex, schema: string, serializer: S
   await prepare(db, schema);
   return {
     async store(task_id, result, { status, ...options }) {
-      const value = result instanceof Error ? fromError(result) : toPython(result);
+      const value = result instanceof Error ? fromError(result) : toPython(result ?? null);
       const { traceback = result instanceof Error ? (result.stack ?? null) : null } = options;
       const { name, args, kwargs, worker, retries, queue } = options;
       const given: Readonly<Record<string, unknown>> = {

@@ -136,12 +136,13 @@ async function savedGroup(
     const [row] = rows;
     if (!row) continue;
     const value = readValue(row, table, MAX_RESULT);
-    if (!value.ok) return refuse('unknown', `the group ${JSON.stringify(id)} cannot be read: ${value.problem}`);
+    if (!value.ok) return refuse('unreadable', `the group ${JSON.stringify(id)} cannot be read: ${value.problem}`);
     const members = membersOf(value.value);
-    if (!members) return refuse('unknown', `what is saved as the group ${JSON.stringify(id)} is no result of a group`);
+    if (!members)
+      return refuse('unreadable', `what is saved as the group ${JSON.stringify(id)} is no result of a group`);
     return { group_id: id, date_done: row.date_done, table: `${table.schema}.${table.name}`, members };
   }
   const closed = tables.find(({ holds, isReadable }) => holds === 'groups' && !isReadable);
-  const why = closed ? `, as far as can be seen: ${unreadable(closed)}` : '';
-  return refuse('unknown', `no group ${JSON.stringify(id)} was saved${why}`);
+  if (closed) return refuse('unreadable', unreadable(closed));
+  return refuse('unknown', `no group ${JSON.stringify(id)} was saved`);
 }

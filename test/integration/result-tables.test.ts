@@ -150,6 +150,20 @@ test('what means harm is told to be no result, and what is too large how large i
   await running.query(insert, 'large', pickled('x'.repeat(5_000_000)));
   await running.query(insert, 'longer', pickled('x'.repeat(900_000)));
   expect(await get('/api/results/system')).toMatchObject({ result: { __type__: 'os.system' }, opaque: ['os.system'] });
+  await running.query(
+    `insert into celerycam.celery_tasksetmeta (id, taskset_id, result) values (1, 'no group', $1)`,
+    pickled([1]),
+  );
+  await using results = await openResults(database.url, { schema: 'celerycam' });
+  const unreadable = 'what is saved as the group "no group" is no result of a group';
+  expect(await get('/api/groups/no%20group')).toEqual({ error: unreadable });
+  await expect(results.restoreGroup('no group')).rejects.toMatchObject({
+    code: 'RESULT_UNREADABLE',
+    message: unreadable,
+  });
+  await results.store('nothing', undefined);
+  expect(await results.get('nothing')).toMatchObject({ status: 'SUCCESS', result: null, text: 'None' });
+  await expect(results.store('wrong', 'no', { status: 'FAILURE' })).rejects.toMatchObject({ code: 'VALUE_REFUSED' });
   expect(await get('/api/results/cut')).toMatchObject({ result: null, problem: expect.stringMatching(/^the pickle /) });
   expect(await get('/api/results/large')).toMatchObject({ problem: expect.stringContaining('5000008 bytes') });
   expect(await get('/api/results/longer')).toMatchObject({ result: 'x'.repeat(900_000) });
