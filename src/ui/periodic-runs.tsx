@@ -84,7 +84,14 @@ function Runs({ of }: { readonly of: readonly PeriodicRunRow[] }) {
 
 /** How the task that a run became is, or why there is none. */
 export function RunState({ of }: { readonly of: PeriodicRunRow }) {
-  if (of.outcome === 'sent') return <State of={of.state ?? 'PENDING'} />;
+  if (of.state !== null) return <State of={of.state} />;
+  if (of.outcome === 'sent') {
+    return (
+      <span class="soft" title="Of the task that it became nothing was heard, or no longer is known">
+        sent
+      </span>
+    );
+  }
   return <span class={of.outcome === 'unroutable' ? 'bad' : 'soft'}>{of.outcome}</span>;
 }
 
