@@ -60,6 +60,8 @@ export interface RunTold {
   readonly outcome: 'sent' | 'skipped' | 'unroutable';
   readonly due_at: Seconds | null;
   readonly sent_at: Seconds | null;
+  /** Due times before it that were passed over together with it. */
+  readonly missed: number;
 }
 
 export type Diagnostics = EventEmitter<DiagnosticEvents>;

@@ -60,7 +60,10 @@ export async function serve(config: Config, parts: ServingParts): Promise<Servin
   const about = { version: VERSION, simulated, clusters, activity, receivers, clock: now };
   const watches = watchQueues(config, simulated, clusters, () => metrics.wanted);
   const queueLengths = (): readonly QueueLength[] => watches.flatMap(({ lengths }) => lengths);
-  const metrics: Metrics = new Metrics({ ...about, journal, inbox, hub, diagnostics, queueLengths });
+  const metrics: Metrics = new Metrics({
+    ...{ ...about, journal, inbox, hub, diagnostics, queueLengths },
+    beats: config.periodic.beat,
+  });
   await metrics.countGaps();
   const recall: TaskSources['recall'] = (state, uuid) => state.tasks.get(uuid) ?? camera.pending(state, uuid);
   const results = createResults(database.knex, config.camera.results.schemas);

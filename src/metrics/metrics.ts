@@ -6,13 +6,17 @@ import type { Seconds } from '../domain/event.ts';
 import type { Clusters } from '../domain/state.ts';
 import type { GapTotal, Journal } from '../journal/journal.ts';
 import type { Activity } from '../live/activity.ts';
+import { BeatMetrics } from './beat.ts';
 import { type Census, censusOf } from './census.ts';
-import { bucketLabels, Exposition, labelText } from './exposition.ts';
+import { Durations } from './durations.ts';
+import { Exposition, labelText } from './exposition.ts';
 import { writePrefetched, writeQueues, writeTasks, writeWorkers } from './peers.ts';
 
 export interface MetricsSources {
   readonly version: string;
   readonly simulated: boolean;
+  /** Periodic tasks are sent from this process when it leads. */
+  readonly beats: boolean;
   readonly clusters: Clusters;
   readonly activity: Activity;
   readonly journal: Pick<Journal, 'totals' | 'gapTotals'>;
@@ -24,25 +28,8 @@ export interface MetricsSources {
   readonly clock: () => Seconds;
 }
 
-/** Bounds for what the database takes, seconds. */
-const DURATIONS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const DURATION_LES = bucketLabels(DURATIONS);
-
 /** For so long after a scrape it is worth while to look at queues. */
 const WANTED: Seconds = 300;
-
-/** Observations since this process started: buckets, each by itself, the one beyond, and the sum. */
-class Durations {
-  readonly counts = new Array<number>(DURATIONS.length + 2).fill(0);
-
-  observe(seconds: Seconds): void {
-    const { counts } = this;
-    const n = DURATIONS.findIndex((bound) => seconds <= bound);
-    const bucket = n < 0 ? DURATIONS.length : n;
-    counts[bucket] = (counts[bucket] as number) + 1;
-    counts[DURATIONS.length + 1] = (counts[DURATIONS.length + 1] as number) + seconds;
-  }
-}
 
 /**
  * Counters of what was recorded go on over restarts: of events with the snapshots (`domain/tally.ts`), of gaps, dead letters
@@ -52,6 +39,7 @@ export class Metrics {
   readonly #sources: MetricsSources;
   readonly #appends = new Durations();
   readonly #shutters = new Durations();
+  readonly #beat: BeatMetrics | null;
   #journalFailures = 0;
   #shutterFailures = 0;
   #gaps: readonly GapTotal[] = [];
@@ -59,7 +47,8 @@ export class Metrics {
 
   constructor(sources: MetricsSources) {
     this.#sources = sources;
-    const { diagnostics } = sources;
+    const { diagnostics, beats } = sources;
+    this.#beat = beats ? new BeatMetrics(diagnostics) : null;
     diagnostics.on('journal:appended', ({ seconds }) => this.#appends.observe(seconds));
     diagnostics.on('camera:shutter', ({ seconds }) => this.#shutters.observe(seconds));
     diagnostics.on('journal:failed', () => {
@@ -102,6 +91,7 @@ export class Metrics {
     }
     this.#writeState(out, census);
     this.#writeRecording(out);
+    this.#beat?.write(out);
     this.#writeProcess(out);
     return out.text;
   }
@@ -147,16 +137,14 @@ export class Metrics {
       out.sample(labelText(['cluster'], [cluster]), connected ? 1 : 0);
     }
     one('buffered_bytes', 'gauge', 'Received, and waiting to be recorded.', inbox.bytes);
-    out.family('celerycam_journal_append_seconds', 'histogram', 'Time to record a batch, waiting included.');
-    out.histogram('', DURATION_LES, this.#appends.counts);
+    this.#appends.write(out, 'celerycam_journal_append_seconds', 'Time to record a batch, waiting included.');
     one(
       'journal_failures_total',
       'counter',
       'Attempts to record that failed and were repeated.',
       this.#journalFailures,
     );
-    out.family('celerycam_shutter_seconds', 'histogram', 'Time to take a snapshot.');
-    out.histogram('', DURATION_LES, this.#shutters.counts);
+    this.#shutters.write(out, 'celerycam_shutter_seconds', 'Time to take a snapshot.');
     one('shutter_failures_total', 'counter', 'Snapshots and cleanups that failed.', this.#shutterFailures);
     const { lastShutter } = activity;
     one('snapshot_timestamp_seconds', 'gauge', 'When the latest snapshot was taken.', lastShutter?.at ?? null);

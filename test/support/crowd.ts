@@ -45,6 +45,7 @@ export function metricsOf(
   return new Metrics({
     version: '1',
     simulated: false,
+    beats: false,
     clusters,
     activity: new Activity(diagnostics, () => NOW),
     journal: { totals: { deadLetters: 0, duplicates: 0 }, gapTotals: async () => [] },

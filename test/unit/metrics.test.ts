@@ -52,7 +52,7 @@ function busy(): Clusters {
 
 function familiesOf(clusters: Clusters): Map<string, Family> {
   const queueLengths = () => [{ cluster: 'c', queue: 'fast', messages: 12, consumers: 3 }];
-  return parseExposition(metricsOf(clusters, { queueLengths }).render());
+  return parseExposition(metricsOf(clusters, { queueLengths, beats: true }).render());
 }
 
 describe('the peers’ metrics', () => {
@@ -131,6 +131,30 @@ describe('our own', () => {
     expect(value('tasks', { cluster: 'c', state: 'RECEIVED' })).toBe(1);
     expect(value('workers', { cluster: 'c', status: 'ONLINE' })).toBe(1);
     expect(value('position')).toBe(12);
+  });
+
+  test('how its beat does; nothing where it has none', () => {
+    const diagnostics = createDiagnostics();
+    const metrics = metricsOf(busy(), { beats: true }, diagnostics);
+    const value = (name: string, labels = {}): number | undefined =>
+      sampleOf(parseExposition(metrics.render()), `celerycam_beat_${name}`, labels);
+    expect(value('leading')).toBe(0);
+    diagnostics.emit('beat:leading', { url: 'amqp://h' });
+    diagnostics.emit('beat:read', { tasks: 3, unfit: new Map([[4, 'args: "{"']]) });
+    const sent = { periodic_task: 1, outcome: 'sent', due_at: NOW - 10, sent_at: NOW - 9.98, missed: 0 } as const;
+    const skipped = { ...sent, outcome: 'skipped', sent_at: null, missed: 7 } as const;
+    diagnostics.emit('beat:ran', { runs: [sent, sent, skipped, { ...sent, outcome: 'unroutable' }] });
+    expect(value('leading')).toBe(1);
+    expect(value('unfit_tasks')).toBe(1);
+    expect(['sent', 'skipped', 'unroutable'].map((outcome) => value('runs_total', { outcome }))).toEqual([2, 1, 1]);
+    expect(value('missed_total')).toBe(7);
+    expect(value('lateness_seconds_count')).toBe(3);
+    expect(value('lateness_seconds_bucket', { le: '0.01' })).toBe(0);
+    expect(value('lateness_seconds_bucket', { le: '0.025' })).toBe(3);
+    diagnostics.emit('beat:stepped-down');
+    diagnostics.emit('beat:failed', { reason: 'gone', retryIn: 1 });
+    expect([value('leading'), value('unfit_tasks'), value('failures_total')]).toEqual([0, 0, 1]);
+    expect(metricsOf(busy()).render()).not.toContain('celerycam_beat_');
   });
 
   test('gaps are counted anew when there is another, and stay known while the database does not answer', async () => {
