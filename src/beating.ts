@@ -12,7 +12,7 @@ import type { Seconds } from './domain/event.ts';
 import { MonitorError } from './errors.ts';
 import { now } from './runtime.ts';
 import { listen } from './store/listen.ts';
-import { createTimetable } from './store/timetable.ts';
+import { BEAT_TURN, createTimetable } from './store/timetable.ts';
 import { createTurn } from './store/turn.ts';
 
 /** Connections of the pool that a beat has for itself, and one for what it asks. */
@@ -32,7 +32,7 @@ export function createBeat(
   return new Beat({
     ...{ clock, diagnostics, messageOf: taskMessage, retention: config.periodic.retention },
     timetable: createTimetable(db),
-    turn: createTurn(db, 'beat'),
+    turn: createTurn(db, BEAT_TURN),
     connect: (signal) => openAny(broker.urls, broker, signal),
     open: (connection) => TaskChannel.open(connection, `celerycam.beat.${epoch}`),
     listen: (onChange, signal) => listen(db, 'celerycam_periodic', onChange, signal),

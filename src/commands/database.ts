@@ -9,7 +9,7 @@ import { lookAt } from '../store/look.ts';
 /** What `doctor` wants to know of the database. Changes nothing. */
 export async function lookAtDatabase(options: DatabaseChoice, stack: AsyncStack): Promise<SeenDatabase> {
   const exists = options.url !== null || existsSync(options.dataDir);
-  const nothing = { applied: 0, pending: [], unknown: [], lacking: [] };
+  const nothing = { applied: 0, pending: [], unknown: [], lacking: [], periodic: null };
   const seen = { exists, schema: options.schema, version: null, error: null, ...nothing };
   if (!exists) return seen;
   try {

@@ -15,6 +15,7 @@ import {
   type SeenDatabase,
   type SeenWorker,
 } from '../domain/findings.ts';
+import { examinePeriodic } from '../domain/periodic-findings.ts';
 import { MonitorError, redactUrl } from '../errors.ts';
 import { sleep } from '../runtime.ts';
 
@@ -41,7 +42,10 @@ export async function doctor(
     );
   }
   const { url, dataDir } = config.database;
-  report(`database: ${url ? redactUrl(url) : `embedded, in ${dataDir}`}`, examineDatabase(await lookAtDatabase()));
+  const seen = await lookAtDatabase();
+  report(`database: ${url ? redactUrl(url) : `embedded, in ${dataDir}`}`, examineDatabase(seen));
+  const periodic = seen.periodic ? examinePeriodic(seen.periodic) : [];
+  if (periodic.length > 0) report('periodic tasks', periodic);
   return findings.every(({ level }) => level !== 'problem');
 }
 

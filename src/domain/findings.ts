@@ -3,6 +3,7 @@
  * is not as it should be. `celerycam doctor` looks for a moment and asks the workers; a recorder tells what it has heard.
  */
 import type { Seconds } from './event.ts';
+import type { SeenPeriodic } from './periodic-findings.ts';
 
 export interface Finding {
   /** `problem`: celerycam cannot do its work. `note`: it can, but shows less than it might. */
@@ -51,6 +52,8 @@ export interface SeenDatabase {
   readonly unknown: readonly string[];
   /** Why it cannot be recorded in. */
   readonly lacking: readonly string[];
+  /** Null where it could not be looked for them. */
+  readonly periodic: SeenPeriodic | null;
 }
 
 /** Clocks further apart than this make times hard to read; Celery itself warns at 16 seconds. */

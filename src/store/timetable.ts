@@ -38,6 +38,9 @@ export interface Timetable {
 
 type Due = Pick<Run, 'periodic_task' | 'due_at'>;
 
+/** The turn of the beat that leads, as of `createTurn`. */
+export const BEAT_TURN = 'beat';
+
 /** Longer than any of it takes. */
 const PATIENCE: Seconds = 30;
 

@@ -16,6 +16,16 @@ export interface Turn {
   take(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
 }
 
+/** Whether some process has the turn of that name at this moment. @throws the driver's errors */
+export async function isTaken(db: Knex, name: string): Promise<boolean> {
+  // Locks of two keys, of this database alone.
+  const held = `select from pg_locks join pg_database d on d.oid = database
+    where datname = current_database() and locktype = 'advisory' and objsubid = 2 and granted
+      and classid = hashtext(current_schema())::oid and objid = hashtext(?)::oid`;
+  const { rows } = await db.raw(`select exists (${held}) as taken`, [name]);
+  return rows[0].taken === true;
+}
+
 /** @param name what the turn is about; one per name and schema */
 export function createTurn(db: Knex, name: string): Turn {
   let waiting = false;

@@ -3,6 +3,8 @@ import { createSender } from '../../src/beating.ts';
 import { loadConfig } from '../../src/config.ts';
 import { periodicRun } from '../../src/contract/periodic.ts';
 import { nextDue } from '../../src/domain/schedule.ts';
+import { openDatabase } from '../../src/store/database.ts';
+import { lookAt } from '../../src/store/look.ts';
 import { addInterval, Beating, freshPlace, runsOf } from '../support/beating.ts';
 import { CeleryApp } from '../support/celery-app.ts';
 import { Running } from '../support/running.ts';
@@ -226,4 +228,30 @@ test('when the leader stops another leads within seconds, and nothing is left ou
   const dues = (await runsOf(knex, id)).map(({ due_at }) => due_at);
   for (const [n, due] of dues.entries()) expect(due).toBeCloseTo(dues[0] + n * 0.25, 4);
   expect(inbox.messages).toHaveLength(dues.length);
+});
+
+test('who looks sees whether a beat leads, and what is never sent', async () => {
+  await using place = await freshPlace();
+  await using other = await freshPlace();
+  await using database = await openDatabase({ url: place.database.url, schema: 'celerycam' });
+  const look = async () => (await lookAt(database)).periodic;
+  expect(await look()).toEqual({ due: 0, unfit: [], isLed: false });
+  await addInterval(place.knex, 3600, { name: 'seldom' });
+  await addInterval(place.knex, 3600, { name: 'disabled', enabled: false, args: '{' });
+  await addInterval(place.knex, 3600, { name: 'b unfit', args: '{' });
+  await addInterval(place.knex, 3600, { name: 'a unfit', kwargs: '[]' });
+  const seen = {
+    due: 1,
+    unfit: [
+      { name: 'a unfit', reason: 'kwargs: "[]"; expected a JSON object' },
+      { name: 'b unfit', reason: 'args: "{"; expected a JSON array' },
+    ],
+  };
+  // That of another database is none of ours.
+  await using _ = await Beating.leading({ database: other.database.url, broker: other.vhost.url });
+  expect(await look()).toEqual({ ...seen, isLed: false });
+  const beating = await Beating.leading({ database: place.database.url, broker: place.vhost.url });
+  expect(await look()).toEqual({ ...seen, isLed: true });
+  await beating.stop();
+  expect(await look()).toEqual({ ...seen, isLed: false });
 });

@@ -316,6 +316,18 @@ describe('with a broker', () => {
     expect(existsSync(dataDir)).toBe(false);
   });
 
+  test('doctor: periodic tasks that nobody sends', async () => {
+    await using database = await freshDatabase();
+    const env = { DATABASE_URL: database.url, CELERYCAM_BROKER: 'amqp://127.0.0.1:1//' };
+    await celerycam(['migrate', 'up'], env);
+    expect((await celerycam(['doctor'], env)).stdout).not.toContain('periodic');
+    await celerycam(['periodic', 'add', 'sweep', '--task', 'shop.sweep', '--every', '1h'], env);
+    const { code, stdout } = await celerycam(['doctor'], env);
+    expect(code).toBe(1);
+    expect(stdout).toContain('✗ one periodic task is enabled, and no beat leads: nothing is sent');
+    expect(stdout).toContain('→ celerycam beat, or celerycam run --beat');
+  });
+
   test('doctor: nobody there', async () => {
     const { code, stdout } = await celerycam([
       ...['doctor', '--broker', 'amqp://me:s3cret@127.0.0.1:1//'],

@@ -38,6 +38,7 @@ export function createRecord(answers: Partial<Questions> = {}): Questions {
         pending: [],
         unknown: [],
         lacking: [],
+        periodic: null,
       },
     }),
     deadLetters: list,

@@ -6,6 +6,7 @@ import {
   type Finding,
   type SeenBroker,
 } from '../../src/domain/findings.ts';
+import { examinePeriodic } from '../../src/domain/periodic-findings.ts';
 
 const on = { sendsTaskEvents: true, sendsSentEvents: true };
 const off = { sendsTaskEvents: false, sendsSentEvents: false };
@@ -107,6 +108,7 @@ test('a database', () => {
     pending: [],
     unknown: [],
     lacking: [],
+    periodic: null,
   };
   const last = (change: object) => examineDatabase({ ...seen, ...change }).at(-1);
   expect(last({})).toMatchObject({ level: 'ok', text: 'the schema "s" is up to date (2 migrations)' });
@@ -135,5 +137,28 @@ test('a recorder', () => {
     'note: events may have been missed in 2 gaps since the start',
     'note: 3 messages since the start could not be decoded: dead letters',
     'note: 4 tasks that had not ended were dropped from memory: more are under way than it may hold',
+  ]);
+});
+
+test('periodic tasks', () => {
+  const found = (due: number, isLed: boolean, unfit: readonly string[] = []) =>
+    examinePeriodic({ due, isLed, unfit: unfit.map((name) => ({ name, reason: 'args: "{"' })) });
+  expect(found(0, false)).toEqual([]);
+  expect(found(0, true)).toEqual([]);
+  expect(found(1, true)).toEqual([{ level: 'ok', text: 'one periodic task is enabled, and a beat leads' }]);
+  expect(found(2, false)).toEqual([
+    {
+      level: 'problem',
+      text: '2 periodic tasks are enabled, and no beat leads: nothing is sent',
+      remedy: ['celerycam beat, or celerycam run --beat', expect.stringContaining('celerycam periodic disable')],
+    },
+  ]);
+  expect(problems(found(0, false, ['a', 'b']))).toEqual([
+    'the periodic task "a" is never sent: args: "{"',
+    'the periodic task "b" is never sent: args: "{"',
+  ]);
+  expect(problems(found(0, true, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])).slice(4)).toEqual([
+    'the periodic task "e" is never sent: args: "{"',
+    '2 more periodic tasks are never sent, for what is wrong with them',
   ]);
 });
