@@ -11,6 +11,7 @@ import { Camera } from './camera/camera.ts';
 import type { Config } from './config.ts';
 import { createDiagnostics, type Diagnostics } from './diagnostics.ts';
 import { createClusters, stateOf } from './domain/state.ts';
+import { MonitorError } from './errors.ts';
 import { GapRecorder } from './gaps.ts';
 import { refuseOpen } from './http/access.ts';
 import { QUESTIONS_AT_ONCE } from './http/gate.ts';
@@ -71,6 +72,10 @@ export async function run(
   };
   const receivers = await createReceivers(config, receiverParts, signal);
   const simulated = receivers.some(({ status }) => status.simulated);
+  if (simulated && config.periodic.beat) {
+    const message = '--beat: there is no broker to send periodic tasks to, only a simulated cluster';
+    throw new MonitorError('CONFIG_INVALID', `${message}; name one with --broker`);
+  }
   const hub = new Hub(
     {
       ...{ clusters, clock: now, journal, snapshots },

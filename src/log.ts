@@ -48,9 +48,12 @@ export function logDiagnostics(diagnostics: Diagnostics, log: Logger): void {
   diagnostics.on('beat:leading', (at) => log.info(at, 'leading: periodic tasks are sent from here'));
   diagnostics.on('beat:stepped-down', () => log.info({}, 'not leading any more'));
   diagnostics.on('beat:failed', (at) => log.warn(at, 'the beat failed'));
+  let told: ReadonlyMap<number, string> = new Map();
   diagnostics.on('beat:read', ({ tasks, unfit }) => {
     log.debug({ tasks }, 'periodic tasks read');
-    for (const [periodic_task, reason] of unfit) log.warn({ periodic_task, reason }, 'a periodic task is never sent');
+    for (const [periodic_task, reason] of unfit)
+      if (told.get(periodic_task) !== reason) log.warn({ periodic_task, reason }, 'a periodic task is never sent');
+    told = unfit;
   });
   diagnostics.on('beat:ran', ({ runs }) => {
     for (const run of runs)

@@ -101,7 +101,7 @@ describe('asking', () => {
   test('for help and the version', async () => {
     const help = await celerycam(['--help']);
     expect(help.code).toBe(0);
-    for (const name of ['run', 'dump', 'replay', 'migrate', 'token', 'demo', 'doctor'])
+    for (const name of ['run', 'dump', 'replay', 'migrate', 'token', 'demo', 'doctor', 'beat', 'periodic'])
       expect(help.stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     expect((await celerycam(['run', '--help'])).stdout).toMatch(/Camera and retention:\n {2}--frequency <time>/);
     expect(await celerycam(['--version'])).toEqual({
@@ -338,6 +338,13 @@ describe('with a broker', () => {
     expect(stdout).toContain('✗ the database at postgres://me:***@127.0.0.1:1/db could not be reached');
     expect(stdout).not.toContain('s3cret');
   });
+});
+
+test('a beat refuses a simulated cluster', async () => {
+  await using database = await freshDatabase();
+  const { code, stderr } = await celerycam(['demo', '--beat', '--port', '0', '--database', database.url]);
+  expect(stderr).toContain('--beat: there is no broker to send periodic tasks to, only a simulated cluster');
+  expect(code).toBe(2);
 });
 
 test('migrate up, status, down', async () => {
