@@ -4,6 +4,8 @@
  */
 import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { PeriodicTasks } from '../../src/client/index.ts';
+import type { NewPeriodicTask, PeriodicSchedule } from '../../src/contract/periodic.ts';
 import { now } from '../../src/runtime.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
 import setup from '../support/global-setup.ts';
@@ -12,6 +14,32 @@ import { freshDatabase, freshVhost } from '../support/services.ts';
 import { openShop, type Sights } from './shop.ts';
 
 const [directory = new URL('../../../docs/screenshots/', import.meta.url).pathname] = process.argv.slice(2);
+
+const PERIODIC_TASKS: readonly NewPeriodicTask[] = [
+  {
+    ...{ name: 'count visitors', task: 'shop.reports.tasks.count_visitors', kwargs: '{"window": 5}' },
+    ...{ schedule: { kind: 'interval', every: 5, period: 'seconds' }, description: 'For the figure at the entrance.' },
+  },
+  {
+    ...{ name: 'reorder stock', task: 'shop.stock.tasks.reorder', args: '["warehouse-3"]' },
+    schedule: crontab({ minute: '*/15', hour: '8-17', day_of_week: 'mon-fri' }),
+  },
+  {
+    ...{ name: 'monthly statements', task: 'shop.billing.tasks.send_statements', queue: 'billing', priority: 3 },
+    schedule: crontab({ minute: '30', hour: '2', day_of_month: '1' }),
+  },
+  {
+    ...{ name: 'shop window lights', task: 'shop.building.tasks.lights_on', enabled: false },
+    schedule: { kind: 'solar', event: 'sunset', latitude: 52.52, longitude: 13.405 },
+  },
+];
+
+type CrontabSchedule = Extract<PeriodicSchedule, { kind: 'crontab' }>;
+
+function crontab(fields: Partial<Omit<CrontabSchedule, 'kind' | 'timezone'>>): CrontabSchedule {
+  const every = { minute: '*', hour: '*', day_of_week: '*', day_of_month: '*', month_of_year: '*' };
+  return { kind: 'crontab', ...every, ...fields, timezone: 'Europe/Berlin' };
+}
 
 interface Shot {
   readonly path: string;
@@ -37,6 +65,8 @@ function shotsOf({ order, failed, retried }: Sights, then: number): Readonly<Rec
     history: { path: `/history?from=${then}`, shows: 'Finished', height: 880 },
     past: { path: `/tasks?at=${then}`, shows: 'As it was at' },
     system: { path: '/system', shows: 'Dead letters', height: 1040 },
+    periodic: { path: '/periodic', shows: 'reorder stock', height: 480 },
+    'periodic-task': { path: '/periodic-task?id=1', shows: 'Runs', height: 1040 },
     phone: { path: '/tasks', shows: 'tasks', width: 390, height: 780 },
   };
 }
@@ -54,11 +84,13 @@ try {
   await first.until('all of the past', ({ msg, position }) => msg === 'snapshot' && Number(position) > 100_000);
   await first.stop();
   await delay(30_000);
-  await using program = new Program(options);
+  await using program = new Program({ ...options, beat: 'yes' });
   await program.ready();
   const end = new AbortController();
   const sights = shop.goOn(end.signal);
   const url = String((await program.until('serving', ({ msg }) => msg === 'serving'))['url']);
+  const periodicTasks = new PeriodicTasks({ url });
+  for (const task of PERIODIC_TASKS) await periodicTasks.create(task);
   await delay(20_000);
   const then = now();
   await delay(20_000);

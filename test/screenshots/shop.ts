@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ConsumeMessage } from 'amqplib';
 import type { SimulatedMessage } from '../../src/broker/simulated-worker.ts';
 import { DEFAULT_SIMULATION, simulate } from '../../src/broker/simulator.ts';
 import type { SimulationConfig } from '../../src/config.ts';
@@ -135,7 +136,10 @@ export async function openShop(url: string, options: Partial<SimulationConfig> =
   });
   sender.publish(Buffer.from('{"type": "task-started", "uuid": "3c1f'), 'task.multi');
   await sender.confirmed();
+  // What a beat sends is worked off, too.
+  const { queue } = await sender.channel.assertQueue('celery');
   const goOn = async (teller: Teller, signal: AbortSignal): Promise<void> => {
+    await sender.channel.consume(queue, (message) => tellWork(teller, message), { noAck: true });
     while (!signal.aborted) {
       await upTo(now());
       teller.publish(sender, now(), processes);
@@ -158,6 +162,17 @@ function note({ hostname, body }: SimulatedMessage, processes: Map<string, Proce
   const read = (field: string): number =>
     Number(body.slice(body.lastIndexOf(`"${field}": `) + field.length + 4).match(/^\d+/));
   if (body.length > 2) processes.set(hostname, { pid: read('pid'), clock: read('clock') });
+}
+
+/** A task that was sent to the workers: one of them takes it. */
+function tellWork(teller: Teller, message: ConsumeMessage | null): void {
+  if (message === null) return;
+  const { id, task: name, argsrepr: args, kwargsrepr: kwargs } = message.properties.headers ?? {};
+  const at = now();
+  const fields = { name, args, kwargs, retries: 0, eta: null, expires: null, root_id: id, parent_id: null };
+  teller.tell('task-received', id, at, fields, 'celery@worker2');
+  teller.tell('task-started', id, at + 0.01, {}, 'celery@worker2');
+  teller.tell('task-succeeded', id, at + 0.4, { result: 'None', runtime: 0.39 }, 'celery@worker2');
 }
 
 /** @param at when the first of them was sent, epoch seconds */
