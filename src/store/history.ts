@@ -7,9 +7,7 @@ import type {
   GapRow,
   SnapshotsPage,
   Stats,
-  StatsGroup,
   TaskNames,
-  TaskSort,
   TasksPage,
   TaskTree,
   TaskVersion,
@@ -19,63 +17,21 @@ import type {
 } from '../contract/history.ts';
 import type { TaskRecord } from '../contract/records.ts';
 import type { Seconds } from '../domain/event.ts';
-import type { Filter } from '../domain/filter.ts';
 import { now } from '../runtime.ts';
 import { ask } from './ask.ts';
 import { oneTask, taskAt, taskTree, taskVersions } from './one-task.ts';
+import type {
+  ChangesQuestion,
+  PageQuestion,
+  StatsQuestion,
+  TasksQuestion,
+  Which,
+  WorkersQuestion,
+} from './questions.ts';
 import { snapshotsPage } from './snapshot-list.ts';
 import { statsOf, taskNamesOf } from './stats.ts';
 import { tasksPage } from './task-list.ts';
 import { oneWorker, workerChanges, workersPage } from './worker-list.ts';
-
-/** Part of a list. */
-export interface PageQuestion {
-  /** 1 to 1,000. */
-  readonly limit: number;
-  /** `next` of the page before; null: the first page. */
-  readonly cursor: string | null;
-}
-
-export interface TasksQuestion extends PageQuestion {
-  readonly filter: Filter | null;
-  readonly sort: TaskSort;
-  readonly descending: boolean;
-  /** Null: the latest snapshot. */
-  readonly at: Seconds | null;
-}
-
-export interface WorkersQuestion extends PageQuestion {
-  readonly cluster: string | null;
-  readonly at: Seconds | null;
-}
-
-/** Which task, or which worker. */
-export interface Which {
-  /** uuid or hostname. */
-  readonly id: string;
-  /** Null: of whichever cluster has it, the one heard of last where several do. */
-  readonly cluster: string | null;
-}
-
-/** Which worker, and between which moments. */
-export interface ChangesQuestion extends Which {
-  readonly from: Seconds;
-  readonly to: Seconds;
-}
-
-export interface StatsQuestion {
-  readonly from: Seconds;
-  readonly to: Seconds;
-  /** 60, 300, 3,600 or 86,400. */
-  readonly bucket: Seconds;
-  /** Null: everything in one series. */
-  readonly by: StatsGroup | null;
-  /** Null: of all. */
-  readonly cluster: string | null;
-  readonly name: string | null;
-  /** Not together with `name`. */
-  readonly worker: string | null;
-}
 
 /**
  * All methods throw MonitorError DATABASE_UNREACHABLE where the database fails; what was asked wrongly is a refusal.

@@ -14,11 +14,11 @@ import type { Seconds } from '../domain/event.ts';
 import { DEFAULT_SETTINGS, faultsOf, type PeriodicDefinition, type PeriodicRow } from '../domain/periodic.ts';
 import { databaseError, sqlState } from '../postgres.ts';
 import { storableText } from '../postgres-text.ts';
-import type { PageQuestion } from './history.ts';
 import { columnsOf, scheduleColumns } from './periodic-columns.ts';
 import { etagOf, toPeriodicTask } from './periodic-record.ts';
 import { periodicRows } from './periodic-rows.ts';
 import { lastRuns, runsPage } from './periodic-run-list.ts';
+import type { PageQuestion } from './questions.ts';
 
 export interface PeriodicQuestion extends PageQuestion {
   /** Part of the name, or of that of the task; null: all. */

@@ -5,7 +5,7 @@ import type { SnapshotRow, SnapshotsPage } from '../contract/history.ts';
 import { fromCursor, toCursor } from '../cursor.ts';
 import type { Seconds } from '../domain/event.ts';
 import { momentOf, rows } from './ask.ts';
-import type { PageQuestion } from './history.ts';
+import type { PageQuestion } from './questions.ts';
 
 export async function snapshotsPage(
   client: pg.Client,

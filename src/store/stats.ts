@@ -6,8 +6,8 @@ import type { Seconds } from '../domain/event.ts';
 import { storableKey, storableText } from '../postgres-text.ts';
 import { rows } from './ask.ts';
 import { COUNTED_STATES, KEEP_MINUTES, lengthOf, type Measure, OTHER_STATES } from './figures.ts';
-import type { StatsQuestion } from './history.ts';
 import type { Condition, Parameters } from './parameters.ts';
+import type { StatsQuestion } from './questions.ts';
 import { addUp, type Sums } from './sums.ts';
 
 const BUCKETS: readonly Seconds[] = [60, 300, 3600, 86_400];

@@ -6,10 +6,10 @@ import { fromCursor, toCursor } from '../cursor.ts';
 import type { Filter } from '../domain/filter.ts';
 import { momentOf, rows, snapshotOf } from './ask.ts';
 import { conjunctsOf, EVERYTHING, filterSql, unkept } from './filter-sql.ts';
-import type { TasksQuestion } from './history.ts';
 import { asKey, type Key, type Order, orderOf } from './order.ts';
 import { pastTasks } from './past.ts';
 import { type Asked, presentTasks } from './present.ts';
+import type { TasksQuestion } from './questions.ts';
 
 /** How long a page looks for rows, milliseconds. */
 const SEARCH = 20;

@@ -6,8 +6,8 @@ import { fromCursor, toCursor } from '../cursor.ts';
 import type { Seconds } from '../domain/event.ts';
 import { storableKey, storableText } from '../postgres-text.ts';
 import { momentOf, rows, snapshotOf } from './ask.ts';
-import type { ChangesQuestion, Which, WorkersQuestion } from './history.ts';
 import type { Parameters } from './parameters.ts';
+import type { ChangesQuestion, Which, WorkersQuestion } from './questions.ts';
 
 const VERSION = 'cluster, hostname, status, reason, pid, freq, active, processed, sw_ident, sw_ver, sw_sys';
 

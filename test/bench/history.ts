@@ -7,8 +7,9 @@ import type { Filter, TextField } from '../../src/domain/filter.ts';
 import { gapsBetween } from '../../src/journal/lists.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { unkept } from '../../src/store/filter-sql.ts';
-import { createHistory, type History, type TasksQuestion } from '../../src/store/history.ts';
+import { createHistory, type History } from '../../src/store/history.ts';
 import { migrateUp } from '../../src/store/migrate.ts';
+import type { TasksQuestion } from '../../src/store/questions.ts';
 import { seed } from '../support/seed.ts';
 
 export interface HistoryFigure {

@@ -3,7 +3,8 @@ import type { Knex } from 'knex';
 import { expect, test } from 'vitest';
 import { stats, taskNames } from '../../src/contract/history.ts';
 import { COUNTED_STATES, lengthOf, MEASURES } from '../../src/store/figures.ts';
-import { createHistory, type StatsQuestion } from '../../src/store/history.ts';
+import { createHistory } from '../../src/store/history.ts';
+import type { StatsQuestion } from '../../src/store/questions.ts';
 import { createStudio } from '../support/camera.ts';
 import { migratedDatabase, taskEvent } from '../support/database.ts';
 

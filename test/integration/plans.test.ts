@@ -4,7 +4,8 @@ import { expect, test, vi } from 'vitest';
 import { TASK_SORTS } from '../../src/contract/history.ts';
 import { toCursor } from '../../src/cursor.ts';
 import type { Filter } from '../../src/domain/filter.ts';
-import { createHistory, type TasksQuestion } from '../../src/store/history.ts';
+import { createHistory } from '../../src/store/history.ts';
+import type { TasksQuestion } from '../../src/store/questions.ts';
 import { migratedDatabase } from '../support/database.ts';
 import { SNAPSHOTS, seed } from '../support/seed.ts';
 

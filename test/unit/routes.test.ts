@@ -12,7 +12,7 @@ import { createGate } from '../../src/http/gate.ts';
 import type { Questions } from '../../src/http/questions.ts';
 import { type ApiSources, createRoutes } from '../../src/http/routes.ts';
 import { Activity } from '../../src/live/activity.ts';
-import type { TasksQuestion } from '../../src/store/history.ts';
+import type { TasksQuestion } from '../../src/store/questions.ts';
 import { createRecord, NO_PERIODIC_TASKS, taskRow, tasksAnswer } from '../support/questions.ts';
 
 const NOW = 1_795_521_600;
