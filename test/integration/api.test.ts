@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { History, refusalIn } from '../../src/client/index.ts';
+import { History, PeriodicTasks, refusalIn } from '../../src/client/index.ts';
 import { type ErrorAnswer, errorAnswer } from '../../src/contract/api.ts';
+import type { PeriodicTaskRow } from '../../src/contract/periodic.ts';
 import { type Api, api, type Route } from '../../src/contract/routes.ts';
 import { FILTER_PARAMS } from '../../src/domain/filter-params.ts';
 import { openSender } from '../support/receiving.ts';
@@ -68,6 +69,8 @@ let vhost: Fresh;
 let database: Fresh;
 let running: Running;
 let history: History;
+/** One that was sent by hand. */
+let periodic: PeriodicTaskRow;
 /** Between the first half of what happened and the second. */
 let between: number;
 
@@ -77,6 +80,10 @@ beforeAll(async () => {
   running = new Running({ broker: [vhost.url], database: database.url, maxTasks: '5' });
   await running.next('receiver:ready');
   history = new History({ url: running.url });
+  const tasks = new PeriodicTasks({ url: running.url });
+  const schedule = { kind: 'interval', every: 1, period: 'hours' } as const;
+  periodic = await tasks.create({ name: 'hourly', task: 'proj.add', schedule });
+  await tasks.delay(periodic.id);
 });
 
 afterAll(async () => {
@@ -288,14 +295,26 @@ describe('after something happened', () => {
     expect(dead.map(({ body }) => Buffer.from(body, 'base64').toString('latin1')).sort()).toEqual(['no json', 'ÿ']);
   });
 
+  test('what differs, what is not as it should be, and what is stored of a task', async () => {
+    const changes = await get('GET /api/workers/{hostname}/changes', '/api/workers/w%40one/changes');
+    expect(changes.items).toContainEqual(expect.objectContaining({ status: 'ONLINE' }));
+    const difference = await get('GET /api/difference', '/api/difference');
+    expect(difference.to.position).toBeGreaterThan(0);
+    const { parts } = await get('GET /api/findings', '/api/findings');
+    expect(parts.flatMap(({ findings }) => findings)).toContainEqual(expect.objectContaining({ level: 'ok' }));
+    expect(await get('GET /api/results/{task_id}', '/api/results/root')).toMatchObject({ status: 'PENDING' });
+  });
+
   test.each(Object.entries<Route>(api).filter(([, { row }]) => row))(
     '%s is exported as it is shown',
     async (name, { row }) => {
-      const question = name.includes('{uuid}') ? { uuid: 'root' } : {};
+      const examples = { uuid: 'root', hostname: 'w@one', id: String(periodic.id) };
+      const question = Object.fromEntries(Object.entries(examples).filter(([key]) => name.includes(`{${key}}`)));
       const rows: unknown[] = [];
       for await (const each of history.each(name.slice(4) as '/api/tasks', question)) rows.push(row?.parse(each));
       expect(rows.length).toBeGreaterThan(0);
-      const url = `${running.url}${name.slice(4).replace('{uuid}', 'root')}`;
+      const path = name.slice(4).replace(/{(\w+)}/, (_, key: string) => encodeURIComponent(question[key] ?? ''));
+      const url = `${running.url}${path}`;
       const lines = (await (await fetch(`${url}?format=ndjson`)).text()).trimEnd().split('\n');
       for (const line of lines) row?.parse(JSON.parse(line));
       expect(lines.length).toBeGreaterThanOrEqual(rows.length);
@@ -355,8 +374,8 @@ describe('after something happened', () => {
   });
 
   test('every route was asked', () => {
-    const here = ['POST /api/ticket', 'GET /api/changes'];
-    // Those of periodic tasks are asked in a test of their own.
+    // Those of periodic tasks, and a group that was saved, are asked in tests of their own.
+    const here = ['POST /api/ticket', 'GET /api/changes', 'GET /api/groups/{id}'];
     const expected = Object.entries<Route>(api).filter(([, { tag }]) => tag !== 'periodic');
     expect([...seen, ...here].sort()).toEqual(expected.map(([name]) => name).sort());
   });
