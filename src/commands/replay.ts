@@ -16,7 +16,7 @@ import { printJson, printSummary } from './report.ts';
 export interface ReplayOptions {
   /** Print everything as one JSON object instead of a summary. */
   readonly json: boolean;
-  /** Print where the two reducers disagree instead. */
+  /** Print where the two reducers disagree instead: of all tasks, however many. */
   readonly diff: boolean;
   readonly maxTasks: number;
   readonly fold: FoldName;
@@ -37,7 +37,7 @@ export function replayOptions(flags: Readonly<Record<string, unknown>>): ReplayO
 export async function replay(file: string, { json, diff, maxTasks, fold }: ReplayOptions): Promise<void> {
   const limits = { maxTasks, maxWorkers: maxTasks };
   const clusters = createClusters(limits, { fold, timeOrder: fold === 'celery' });
-  const comparison = diff ? new Comparison(maxTasks) : null;
+  const comparison = diff ? new Comparison() : null;
   const outcome = new Replay(clusters, comparison);
   try {
     for await (const lines of linesOf(

@@ -14,7 +14,7 @@ import { createLife, factsOf, factsOfRun, type Life, live } from './life.ts';
 import { livenessOf } from './liveness.ts';
 import { reportTask } from './report.ts';
 import { type Run, runsOf } from './runs.ts';
-import { type Clusters, createClusters, fold, type State, stateOf } from './state.ts';
+import { createClusters, fold, type Limits, type State, stateOf } from './state.ts';
 import { PENDING, REJECTED, RETRY } from './states.ts';
 import { lifeOf, TASK_FIELDS, type Task } from './task.ts';
 import { inOrder } from './true-order.ts';
@@ -52,22 +52,19 @@ export interface Difference {
   readonly rule: Rule | null;
 }
 
+/** Nothing is evicted: that is no disagreement, and would look like one. */
+const UNLIMITED: Limits = { maxTasks: Number.POSITIVE_INFINITY, maxWorkers: Number.POSITIVE_INFINITY };
+
 /** Both folds of one stream, with its events: memory grows with the stream. */
 export class Comparison {
-  readonly #celery: Clusters;
-  readonly #strict: Clusters;
+  readonly #celery = createClusters(UNLIMITED, { fold: 'celery' });
+  readonly #strict = createClusters(UNLIMITED, { fold: 'strict' });
   readonly #byTask = new Map<string, JournalEntry[]>();
   #repeats = 0;
   /** Events of tasks that name no task or no sender by a text. */
   #unreadable = 0;
   readonly #identities = new Set<string>();
   #latest: Seconds = 0;
-
-  constructor(maxTasks: number) {
-    const limits = { maxTasks, maxWorkers: maxTasks };
-    this.#celery = createClusters(limits, { fold: 'celery' });
-    this.#strict = createClusters(limits, { fold: 'strict' });
-  }
 
   add(entry: JournalEntry): void {
     const { event, local_received } = entry;
@@ -109,12 +106,11 @@ export class Comparison {
   }
 
   *#differencesOfTasks(celery: State, strict: State): Generator<Difference, void, undefined> {
-    const wasEvicted = celery.forgetful || strict.forgetful;
     for (const uuid of new Set([...celery.tasks.keys(), ...strict.tasks.keys()])) {
       const [theirs, ours] = [celery.tasks.get(uuid), strict.tasks.get(uuid)];
       const entries = (this.#byTask.get(uuid) ?? []).filter(({ cluster }) => cluster === celery.cluster);
       if (theirs && ours) yield* differencesOfTask(celery, theirs, strict, ours, entries);
-      else if (!wasEvicted) {
+      else {
         // Only what one of them could not read makes a task that the other does not know.
         const rule = theirs ? 'fields' : 'raises';
         yield { kind: 'task', id: uuid, field: 'uuid', celery: theirs ? uuid : null, strict: ours ? uuid : null, rule };
@@ -295,7 +291,6 @@ function ruleOfField(field: string, value: Json, stream: Stream): Rule | null {
 }
 
 function* differencesOfWorkers(celery: State, strict: State, now: Seconds): Generator<Difference, void, undefined> {
-  if (celery.workers.size === celery.limits.maxWorkers) return;
   for (const hostname of new Set([...celery.workers.keys(), ...strict.workers.keys()])) {
     const [theirs, ours] = [celery.workers.get(hostname), strict.workers.get(hostname)];
     if (!theirs || !ours) {

@@ -145,6 +145,8 @@ describe('replay', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^ {2}state +celery "STARTED", strict "REJECTED": S1$/m);
     expect(stdout).toMatch(/^ +5 {2}S1: REJECTED ranks below/m);
+    // What memory would drop is compared, too.
+    expect(await celerycam(['replay', FIXTURE, '--diff', '--max-tasks', '20'])).toEqual({ code, stdout, stderr });
     const canvas = FIXTURE.replace('mixed', 'canvas');
     expect(await celerycam(['replay', canvas, '--diff'])).toEqual({ code: 0, stdout: 'no difference\n', stderr: '' });
     const json = await celerycam(['replay', FIXTURE, '--diff', '--json']);

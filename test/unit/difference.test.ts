@@ -1,20 +1,14 @@
 /** Where the two reducers disagree on captured and adversarial streams, and that something known explains it. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { printDifferences } from '../../src/commands/difference.ts';
+import { replay } from '../../src/commands/replay.ts';
 import { Comparison, type Difference, type Rule } from '../../src/domain/difference.ts';
 import type { Event } from '../../src/domain/event.ts';
-import { createRandom, type Entry, streamOf } from '../support/lives.ts';
+import { compare } from '../support/compare.ts';
+import type { Entry } from '../support/lives.ts';
 
 const DIRECTORY = new URL('../fixtures/celery/', import.meta.url);
-
-function compare(entries: readonly Entry[]): Comparison {
-  const comparison = new Comparison(10_000);
-  for (const [n, [event, local_received]] of entries.entries()) {
-    comparison.add({ position: n + 1, cluster: 'c', local_received, event });
-  }
-  return comparison;
-}
 
 function captured(name: string): Entry[] {
   const lines = readFileSync(new URL(`${name}.jsonl`, DIRECTORY), 'utf8')
@@ -47,23 +41,6 @@ test('mixed and outcomes: a Reject is not shown by Celery, and a client is a wor
 const fuzz = readdirSync(new URL('fuzz/', DIRECTORY)).filter((file) => file.endsWith('.jsonl'));
 test.each(fuzz.map((file) => `fuzz/${file.replace('.jsonl', '')}`))('%s: each difference has its reason', (name) => {
   expect([...compare(captured(name)).differences()].filter(({ rule }) => rule === null)).toEqual([]);
-});
-
-test('complete streams in order of what simply runs differ nowhere', () => {
-  for (let seed = 1; seed <= 1000; seed++) {
-    const random = createRandom(seed);
-    expect([...compare(streamOf(random, { undisturbed: true })).differences()], `seed ${seed}`).toEqual([]);
-  }
-});
-
-test('whatever else happens, in whatever order and how often, each difference has its reason', () => {
-  for (let seed = 1; seed <= 1000; seed++) {
-    const random = createRandom(seed);
-    const entries = streamOf(random);
-    const heard = random() < 0.5 ? random.shuffle([...entries, ...entries.slice(0, random.below(4))]) : entries;
-    const unexplained = [...compare(heard).differences()].filter(({ rule }) => rule === null);
-    expect(unexplained, `seed ${seed}`).toEqual([]);
-  }
 });
 
 const at = (n: number, subject: string, fields: object = {}): Entry => [
@@ -126,4 +103,24 @@ test('what nothing explains is said to be so', () => {
   };
   expect(printDifferences(some as unknown as Comparison, false, out)).toBe(false);
   expect(text).toContain('task u\n  state       celery "A", strict "B": UNEXPLAINED\n');
+});
+
+test('replay --diff: exit 1 where nothing explains a difference, else not', async () => {
+  const file = new URL('mixed.jsonl', DIRECTORY).pathname;
+  const options = { json: false, diff: true, maxTasks: 1000, fold: 'strict' } as const;
+  const one = { kind: 'task', id: 'u', field: 'state', celery: 'A', strict: 'B', rule: null } as const;
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    await replay(file, options);
+    expect(process.exitCode).toBeUndefined();
+    vi.spyOn(Comparison.prototype, 'differences').mockImplementation(function* () {
+      yield one;
+    });
+    await replay(file, options);
+    expect(process.exitCode).toBe(1);
+    expect(write.mock.calls.join('')).toContain('UNEXPLAINED');
+  } finally {
+    process.exitCode = undefined;
+    vi.restoreAllMocks();
+  }
 });

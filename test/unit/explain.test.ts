@@ -33,6 +33,8 @@ function explained(events: readonly Event[], known: Circumstances = {}) {
   return { effects: each.map(({ effect }) => effect), events: each, ...rest };
 }
 
+const BEGUN = ['opens run 1: received by w1@vm (pid 100), retries 0', 'run 1 starts'];
+
 const lives: readonly (readonly [string, readonly Event[], readonly string[], RegExp])[] = [
   [
     'a retry whose next attempt is received first',
@@ -96,6 +98,42 @@ const lives: readonly (readonly [string, readonly Event[], readonly string[], Re
     [failed(4, "NotRegistered('app.no')")],
     ['opens run 1: task-failed by w1@vm (pid 100); nothing else of it was heard'],
     /Nothing else of that run was heard\.$/,
+  ],
+  [
+    'the next attempt of a retry is not heard of',
+    [received(2), started(3), tell('retried', 4, W1, { exception: 'KeyError(1)' })],
+    [...BEGUN, 'completes run 1 with RETRY'],
+    /run 1 failed with KeyError\(1\) and is to be tried again; the next attempt was not heard of yet\.$/,
+  ],
+  [
+    'expired on receipt',
+    [tell('revoked', 4, W1, { expired: true, terminated: false })],
+    ['opens run 1: task-revoked by w1@vm (pid 100); nothing else of it was heard'],
+    /run 1 had expired\.$/,
+  ],
+  [
+    'revoked before it started',
+    [received(2), tell('revoked', 4, W1, { expired: false, terminated: false })],
+    ['opens run 1: received by w1@vm (pid 100), retries 0', 'completes run 1 with REVOKED'],
+    /run 1 was revoked\.$/,
+  ],
+  [
+    'put back into its queue',
+    [received(2), started(3), tell('rejected', 4, W1, { requeue: true })],
+    [...BEGUN, 'completes run 1 with REJECTED'],
+    /run 1 was rejected and put back into its queue; nothing was heard of it since\.$/,
+  ],
+  [
+    'cancelled',
+    [received(2), started(3), tell('cancelled', 4)],
+    [...BEGUN, 'completes run 1 with CANCELLED'],
+    /run 1 was cancelled when the worker lost its broker, which delivers the task again; nothing was heard of that yet\.$/,
+  ],
+  [
+    'replaced under the same uuid',
+    [received(2), started(3), received(5), started(6), tell('succeeded', 7)],
+    [...BEGUN, 'opens run 2: received by w1@vm (pid 100), retries 0', 'run 2 starts', 'completes run 2 with SUCCESS'],
+    /^w1@vm \(pid 100\) told at .* that run 2 succeeded\.$/,
   ],
   [
     'sent alone',

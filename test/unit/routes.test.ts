@@ -247,7 +247,7 @@ describe('one task', () => {
     const all = sources();
     fold(all.clusters, of(1, 'a', 'task-received', { name: 'n', timestamp: NOW - 5 }));
     fold(all.clusters, of(2, 'b', 'task-received', { name: 'n', timestamp: NOW - 2 }));
-    fold(all.clusters, of(3, 'b', 'worker-heartbeat', { freq: 2 }));
+    fold(all.clusters, of(3, 'b', 'worker-heartbeat', { freq: 2, timestamp: NOW - 1 }));
     const routes = createRoutes(all);
     const get = async (path: string) => {
       const name = path.startsWith('/api/tasks') ? 'GET /api/tasks/{uuid}' : 'GET /api/workers/{hostname}';
@@ -258,7 +258,9 @@ describe('one task', () => {
     expect(await get('/api/tasks/u')).toMatchObject({ status: 200, task: { cluster: 'b' }, as_of });
     expect(await get('/api/tasks/u?cluster=a')).toMatchObject({ status: 200, task: { cluster: 'a' }, as_of });
     expect((await routes.request('/api/tasks/u?cluster=c')).status).toBe(404);
-    expect(await get('/api/workers/w@h')).toMatchObject({ worker: { status: 'ONLINE', hostname: 'w@h' }, as_of });
+    // How far its clock is off shows, too.
+    const worker = { status: 'ONLINE', hostname: 'w@h', skew: -1 };
+    expect(await get('/api/workers/w@h')).toMatchObject({ worker, as_of });
   });
 
   test('its events are listed page by page, each with what it did', async () => {

@@ -7,6 +7,7 @@ import { factsOf } from '../../src/domain/life.ts';
 import { runsOf } from '../../src/domain/runs.ts';
 import { createClusters, fold, type State, stateOf } from '../../src/domain/state.ts';
 import { lifeOf, type Task } from '../../src/domain/task.ts';
+import { compare } from '../support/compare.ts';
 import { runs } from '../support/effort.ts';
 import { arbitraryStream, createRandom, type Entry, interleave, type Random, streamOf } from '../support/lives.ts';
 
@@ -145,6 +146,24 @@ test(
         else ended.delete(task.uuid);
       }
     });
+  }),
+);
+
+test(
+  'complete streams in order of what simply runs are to Celery the same',
+  { timeout: PATIENCE },
+  forAll((random) => {
+    expect([...compare(streamOf(random, { undisturbed: true })).differences()]).toEqual([]);
+  }),
+);
+
+test(
+  'whatever else happens, in whatever order and how often, each difference from Celery’s fold has its reason',
+  { timeout: PATIENCE },
+  forAll((random) => {
+    const entries = streamOf(random);
+    const heard = random() < 0.5 ? random.shuffle([...entries, ...entries.slice(0, random.below(4))]) : entries;
+    expect([...compare(heard).differences()].filter(({ rule }) => rule === null)).toEqual([]);
   }),
 );
 

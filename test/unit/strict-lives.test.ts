@@ -7,6 +7,7 @@ import { createClusters, fold, stateOf } from '../../src/domain/state.ts';
 const UUID = 'a7b1c2d3-0000-4000-8000-000000000001';
 const W1 = { hostname: 'w1@vm', pid: 100 };
 const W2 = { hostname: 'w2@vm', pid: 200 };
+const W1_AGAIN = { ...W1, pid: 110 };
 const CLIENT = { hostname: 'gen9@vm', pid: 9 };
 const CHILD = { hostname: 'w1@vm', pid: 101 };
 
@@ -108,6 +109,7 @@ const lives: readonly (readonly [string, readonly Event[], string, readonly stri
   ['revoked before start', [sent(1), received(2), revoked(3)], 'REVOKED', ['REVOKED']],
   ['revoked without ever being received', [sent(1), revoked(3)], 'REVOKED', ['REVOKED']],
   ['expired on receipt', [sent(1), revoked(3, { expired: true })], 'REVOKED', ['REVOKED']],
+  ['expired while it waits for its eta', [sent(1), received(2), revoked(3, { expired: true })], 'REVOKED', ['REVOKED']],
   ['expired in the queue', [sent(1)], 'PENDING', []],
   ['hard time limit', [received(2), started(3), failed(4, 'ExceptionWithTraceback()')], 'FAILURE', ['FAILURE']],
   ['a failure told twice', [received(2), started(3), failed(4), failed(5)], 'FAILURE', ['FAILURE']],
@@ -135,6 +137,30 @@ const lives: readonly (readonly [string, readonly Event[], string, readonly stri
     [received(2), started(3), received(5, {}, W2), started(6, W2), succeeded(7), succeeded(8, W2)],
     'SUCCESS',
     ['SUCCESS', 'SUCCESS'],
+  ],
+  [
+    'redelivered to the same process while it runs',
+    [received(2), started(3), received(5), started(6), succeeded(7), succeeded(8)],
+    'SUCCESS',
+    ['SUCCESS', 'SUCCESS'],
+  ],
+  [
+    'redelivered to a new process under the same name, after the first was killed',
+    [
+      received(2),
+      started(3),
+      received(5, { clock: 1 }, W1_AGAIN),
+      { ...started(6, W1_AGAIN), clock: 2 },
+      { ...succeeded(7, W1_AGAIN), clock: 3 },
+    ],
+    'SUCCESS',
+    ['STARTED', 'SUCCESS'],
+  ],
+  [
+    're-run after SUCCESS',
+    [received(2), started(3), succeeded(4), received(5, {}, W2), started(6, W2), failed(7, "ValueError('x')", W2)],
+    'FAILURE',
+    ['SUCCESS', 'FAILURE'],
   ],
   [
     're-run after FAILURE',
@@ -185,6 +211,21 @@ function recordOf(events: readonly Event[]) {
   const { life, ...fields } = task;
   return { ...fields, runs: runsOf(life) };
 }
+
+test('each run tells its own: number, retries, process, times, exception', () => {
+  const { runs, ...top } = recordOf([
+    ...[received(2), started(3), received(5, { retries: 1 }, W2), retried(6), started(7, W2)],
+    failed(8, "ValueError('x')", W2),
+  ]);
+  expect(runs).toMatchObject([
+    { number: 1, retries: 0, worker: 'w1@vm', pid: 100, received: 1002, started: 1003, ended: 1006, state: 'RETRY' },
+    { number: 2, retries: 1, worker: 'w2@vm', pid: 200, received: 1005, started: 1007, ended: 1008, state: 'FAILURE' },
+  ]);
+  expect(runs.map(({ exception }) => exception)).toEqual(["KeyError('y')", "ValueError('x')"]);
+  // The record has what the latest run has.
+  const latest = { retries: 1, worker: 'w2@vm', received: 1005, started: 1007, failed: 1008, retried: null };
+  expect(top).toMatchObject({ ...latest, exception: "ValueError('x')" });
+});
 
 test('utcoffset moves no time', () => {
   const task = foldAll([received(2), started(3)]).tasks.get(UUID);
