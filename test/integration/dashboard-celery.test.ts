@@ -174,7 +174,7 @@ test('a killed server is noticed and comes back; the time without it is shaded o
   await page.getByText('Disconnected.').waitFor({ state: 'detached' });
   await page.reload();
   await shown(page.getByText('shaded: events may have been missed', { exact: false }));
-  await page.waitForFunction(`${SHADED} > 100`);
+  await expect.poll(() => page.evaluate(SHADED), { timeout: 20_000 }).toBeGreaterThan(100);
   await page.getByRole('link', { name: /gaps?$/ }).click();
   await shown(page.getByRole('cell', { name: 'recorder-down' }));
 });
