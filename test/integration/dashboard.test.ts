@@ -1,4 +1,5 @@
 /** The dashboard in a real browser, on the built program with a real broker and database behind it. */
+import pg from 'pg';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openResults } from '../../src/library/results.ts';
@@ -304,6 +305,39 @@ test('every page shows the past, and says so', async () => {
   expect(new URL(page.url()).searchParams.get('at')).toBeNull();
   await page.goto(`${url}/?at=2001-01-01`);
   await shown(page.getByText('nothing was recorded', { exact: false }));
+});
+
+test('the past is played, from snapshot to snapshot, until it is now', async () => {
+  await using store = await freshDatabase();
+  await using broker = await freshVhost();
+  await using other = new Program({ broker: broker.url, database: store.url });
+  await other.ready();
+  await using workers = await openSender(broker.url);
+  const said = { hostname: 'w3@vm', pid: 1, utcoffset: 0, uuid: 'played-1', name: 'played.task' };
+  const snapshots: number[] = [];
+  for (const [n, type] of ['task-received', 'task-started', 'task-succeeded'].entries()) {
+    await workers.send([{ ...said, type, clock: n + 1, timestamp: seconds() }], type.replace('-', '.'));
+    await other.pictured(n + 1);
+    snapshots.push(Number(other.said('snapshot').at(-1)?.['snapshot']));
+  }
+  // As if they had been taken three minutes apart.
+  const client = new pg.Client({ connectionString: store.url });
+  await client.connect();
+  await client.query(
+    `update celerycam.snapshots set taken_at =
+      now() - interval '12 minutes' + interval '3 minutes' * width_bucket(id, $1::bigint[])`,
+    [snapshots],
+  );
+  await client.end();
+  const served = String((await other.until('serving', ({ msg }) => msg === 'serving'))['url']);
+  const { page } = await openPage(browser, `${served}/tasks?at=${seconds() - 535}`);
+  await shown(rows(page).getByText('RECEIVED'));
+  await page.getByLabel('Play').selectOption({ label: '60×' });
+  await shown(rows(page).getByText('STARTED'));
+  await shown(rows(page).getByText('SUCCESS'));
+  await shown(page.getByRole('button', { name: 'Go back in time' }));
+  expect(new URL(page.url()).searchParams.get('at')).toBeNull();
+  await page.context().close();
 });
 
 test('behind a login and below a prefix, and live there', async () => {

@@ -35,9 +35,9 @@ export class Program implements AsyncDisposable {
   #hasEnded = false;
 
   /** Starts it. @param options as in src/options.ts */
-  constructor(options: Readonly<Record<string, string | number>>, command: 'run' | 'beat' = 'run') {
+  constructor(options: Readonly<Record<string, string | number>>, command: 'run' | 'beat' | 'demo' = 'run') {
     if (CLI === undefined) throw new Error('the program is not built: type `npm run build` first');
-    const serving = command === 'run' ? { port: 0, frequency: '200ms' } : {};
+    const serving = command !== 'beat' ? { port: 0, frequency: '200ms' } : {};
     const given = { ...serving, logLevel: 'debug', logFormat: 'json', ...options };
     const flags = Object.entries(given).flatMap(([name, value]) => [`--${flagOf(name)}`, String(value)]);
     this.#process = spawn(process.execPath, [CLI, command, ...flags], {
