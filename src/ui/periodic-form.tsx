@@ -1,9 +1,9 @@
 /** The form of a periodic task. What is wrong is told at the field that it is about. */
-import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { ErrorAnswer } from '../contract/api.ts';
 import type { PeriodicTaskRow } from '../contract/periodic.ts';
 import { SOLAR_EVENTS } from '../domain/solar.ts';
+import { Area, Choice, type FieldProps, Line, Tick, Told } from './fields.tsx';
 import { visible } from './format.ts';
 import { useAnswer } from './inquiry.ts';
 import { MomentField } from './moment-field.tsx';
@@ -20,7 +20,13 @@ interface FormProps {
 
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const PERIODS = ['days', 'hours', 'minutes', 'seconds', 'microseconds'];
-const CRONTAB = ['minute', 'hour', 'day_of_month', 'month_of_year', 'day_of_week'] as const;
+const CRONTAB = [
+  ['minute', 'Minute'],
+  ['hour', 'Hour'],
+  ['day_of_month', 'Day of month'],
+  ['month_of_year', 'Month'],
+  ['day_of_week', 'Day of week'],
+] as const;
 
 export function PeriodicForm({ task, onSaved }: FormProps) {
   // What is edited: it stays while others change the task, until the reader takes over what they did.
@@ -89,7 +95,7 @@ export function PeriodicForm({ task, onSaved }: FormProps) {
         <p class="problem" role="alert">
           Somebody has changed it since you began.{' '}
           <button type="button" class="small" onClick={() => takeOver(task)}>
-            Take over what is there now, and lose what you wrote
+            Load what is there now, and discard your changes
           </button>
         </p>
       )}
@@ -97,9 +103,9 @@ export function PeriodicForm({ task, onSaved }: FormProps) {
         <legend>What</legend>
         <Line title="Name" {...text('name')} />
         <TaskName {...text('task')} />
-        <Area title="Arguments, a JSON array" {...text('args')} />
-        <Area title="Keyword arguments, a JSON object" {...text('kwargs')} />
-        <Area title="What it is for" {...text('description')} />
+        <Area title="Arguments (JSON array)" {...text('args')} />
+        <Area title="Keyword arguments (JSON object)" {...text('kwargs')} />
+        <Area title="Description" {...text('description')} />
       </fieldset>
       <fieldset>
         <legend>When</legend>
@@ -124,8 +130,8 @@ export function PeriodicForm({ task, onSaved }: FormProps) {
         )}
         {draft.kind === 'crontab' && (
           <>
-            {CRONTAB.map((field) => (
-              <Line key={field} title={field.replaceAll('_', ' ')} {...text(field, `schedule.${field}`)} />
+            {CRONTAB.map(([field, title]) => (
+              <Line key={field} title={title} {...text(field, `schedule.${field}`)} />
             ))}
             <Line title="Time zone" list={zones()} {...text('timezone', 'schedule.timezone')} />
           </>
@@ -139,21 +145,21 @@ export function PeriodicForm({ task, onSaved }: FormProps) {
         )}
         {draft.kind === 'clocked' && (
           <Told {...at('schedule.clocked_time')}>
-            <MomentField label="Once, at" {...time('clocked_time')} />
+            <MomentField label="Send at" {...time('clocked_time')} />
           </Told>
         )}
         <Told {...at('start_time')}>
-          <MomentField label="Not before" {...time('start_time')} />
+          <MomentField label="Send from" {...time('start_time')} />
         </Told>
         <Told {...at('expires')}>
-          <MomentField label="Not from then on" {...time('expires')} />
+          <MomentField label="Send until" {...time('expires')} />
         </Told>
         <Tick
-          title="Once only: disable it when it was sent"
+          title="Send once, then disable"
           value={draft.one_off}
           onChange={(one_off) => write({ ...draft, one_off })}
         />
-        <Line title="Due times that were missed and are made up, at most" {...text('catch_up')} />
+        <Line title="Missed runs to make up, at most" {...text('catch_up')} />
         <Tick title="Enabled" value={draft.enabled} onChange={(enabled) => write({ ...draft, enabled })} />
       </fieldset>
       <fieldset>
@@ -162,17 +168,17 @@ export function PeriodicForm({ task, onSaved }: FormProps) {
         <Line title="Exchange" {...text('exchange')} />
         <Line title="Routing key" {...text('routing_key')} />
         <Line title="Priority" {...text('priority')} />
-        <Line title="Seconds after which it is dropped, if nobody began it" {...text('expire_seconds')} />
-        <Area title="Headers, a JSON object" {...text('headers')} />
+        <Line title="Drop if not started within, seconds" {...text('expire_seconds')} />
+        <Area title="Headers (JSON object)" {...text('headers')} />
       </fieldset>
       <Preview draft={draft} task={base} onFault={tellSchedule} />
       <div class="bar">
         <button type="submit" disabled={isSaving || (base !== null && !isEdited)}>
-          {base ? 'Save' : 'Make it'}
+          {base ? 'Save' : 'Create'}
         </button>
         {base !== null && isEdited && (
           <button type="button" onClick={() => takeOver(task)}>
-            Undo
+            Discard changes
           </button>
         )}
         <span class="soft" role="status">
@@ -186,118 +192,6 @@ export function PeriodicForm({ task, onSaved }: FormProps) {
 /** Those that are in the form whatever is chosen. */
 const FIELDS =
   /^(name|task|args|kwargs|headers|description|queue|exchange|routing_key|priority|expire_seconds|expires|start_time|catch_up|schedule\.\w+)$/;
-
-interface ToldProps {
-  readonly parameter: string;
-  readonly fault: ErrorAnswer | null;
-}
-
-/** A field, and what is wrong with it. */
-function Told({ parameter, fault, children }: ToldProps & { readonly children: ComponentChildren }) {
-  return (
-    <div class="field">
-      {children}
-      {fault && (
-        <p class="fault" id={`fault-${parameter}`} role="alert">
-          {visible(fault.error)}
-        </p>
-      )}
-    </div>
-  );
-}
-
-interface FieldProps extends ToldProps {
-  readonly title: string;
-  readonly value: string;
-  readonly onInput: (value: string) => void;
-}
-
-/** What ties an input to its fault. */
-function tied({ parameter, fault }: ToldProps) {
-  return { 'aria-invalid': fault !== null, 'aria-describedby': fault ? `fault-${parameter}` : undefined };
-}
-
-function Line(props: FieldProps & { readonly list?: readonly string[] }) {
-  const { title, value, onInput, parameter, list } = props;
-  const id = list && `list-${parameter}`;
-  return (
-    <Told {...props}>
-      <label>
-        <span>{title}</span>
-        <input
-          type="text"
-          autocomplete="off"
-          spellcheck={false}
-          list={id}
-          value={value}
-          onInput={({ currentTarget }) => onInput(currentTarget.value)}
-          {...tied(props)}
-        />
-      </label>
-      {list && (
-        <datalist id={id}>
-          {list.map((each) => (
-            <option key={each} value={each} />
-          ))}
-        </datalist>
-      )}
-    </Told>
-  );
-}
-
-function Area(props: FieldProps) {
-  const { title, value, onInput } = props;
-  return (
-    <Told {...props}>
-      <label>
-        <span>{title}</span>
-        <textarea
-          class="mono"
-          rows={Math.min(8, value.split('\n').length)}
-          spellcheck={false}
-          value={value}
-          onInput={({ currentTarget }) => onInput(currentTarget.value)}
-          {...tied(props)}
-        />
-      </label>
-    </Told>
-  );
-}
-
-function Choice(props: FieldProps & { readonly of: readonly string[] }) {
-  const { title, value, onInput, of } = props;
-  return (
-    <Told {...props}>
-      <label>
-        <span>{title}</span>
-        <select value={value} onChange={({ currentTarget }) => onInput(currentTarget.value)} {...tied(props)}>
-          {of.map((each) => (
-            <option key={each} value={each}>
-              {each}
-            </option>
-          ))}
-        </select>
-      </label>
-    </Told>
-  );
-}
-
-interface TickProps {
-  readonly title: string;
-  readonly value: boolean;
-  readonly onChange: (value: boolean) => void;
-}
-
-function Tick({ title, value, onChange }: TickProps) {
-  return (
-    <div class="field">
-      <label>
-        <input type="checkbox" checked={value} onChange={({ currentTarget }) => onChange(currentTarget.checked)} />{' '}
-        <span>{title}</span>
-      </label>
-    </div>
-  );
-}
 
 /** Names of tasks that were seen lately are offered. */
 function TaskName(props: Omit<FieldProps, 'title'>) {

@@ -133,16 +133,16 @@ describe('with some', () => {
 test('from nothing to a task: what is wrong is told at its field, and what is due before it is saved', async () => {
   await using opened = await open('/periodic-task', { timezoneId: 'America/New_York' });
   const { page } = opened;
-  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('button', { name: 'Create' }).click();
   await wrong(page, 'Name', 'expected a text that is not empty');
   await page.getByLabel('Name').fill('nightly');
   await page.getByLabel('Task', { exact: true }).fill('shop.report');
-  await page.getByLabel('Arguments, a JSON array').fill('[1');
+  await page.getByLabel('Arguments (JSON array)').fill('[1');
   await page.getByRole('button', { name: 'crontab' }).click();
-  await page.getByLabel('hour').fill('25');
-  await wrong(page, 'hour', '25 is too much; expected a number from 0 to 23');
-  await page.getByLabel('hour').fill('2');
-  await page.getByLabel('minute').fill('30');
+  await page.getByLabel('Hour').fill('25');
+  await wrong(page, 'Hour', '25 is too much; expected a number from 0 to 23');
+  await page.getByLabel('Hour').fill('2');
+  await page.getByLabel('Minute').fill('30');
   await page.getByLabel('Time zone').fill('Europe/Berlin');
   // In the zone of the schedule, and where the reader is: six hours between them, or five while only one has put clocks forward.
   const rows = page.getByRole('region', { name: 'Due next' }).locator('tbody tr');
@@ -150,10 +150,10 @@ test('from nothing to a task: what is wrong is told at its field, and what is du
   const [berlin, here] = await rows.first().locator('td').allTextContents();
   expect(berlin).toMatch(/^20\d\d-\d\d-\d\d 02:30:00 \+0[12]:00$/);
   expect(here).toMatch(/^20\d\d-\d\d-\d\d 2[01]:30:00$/);
-  await page.getByRole('button', { name: 'Make it' }).click();
-  await wrong(page, 'Arguments, a JSON array', 'expected a JSON array');
-  await page.getByLabel('Arguments, a JSON array').fill('[1]');
-  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('button', { name: 'Create' }).click();
+  await wrong(page, 'Arguments (JSON array)', 'expected a JSON array');
+  await page.getByLabel('Arguments (JSON array)').fill('[1]');
+  await page.getByRole('button', { name: 'Create' }).click();
   await page.getByRole('heading', { name: 'nightly' }).waitFor();
   const [task] = (await tasks.list({ search: 'nightly' })).items;
   expect(task).toMatchObject({
@@ -184,7 +184,7 @@ test('every kind of schedule is shown and saved as it was set', async () => {
     const { page } = opened;
     await page.getByRole('button', { name: 'Save' }).waitFor();
     expect(await page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
-    await page.getByLabel('What it is for').fill(`a ${schedule.kind}`);
+    await page.getByLabel('Description').fill(`a ${schedule.kind}`);
     await page.getByRole('button', { name: 'Save' }).click();
     const saved = await until(task.id, ({ description }) => description !== '');
     const { schedule: kept, expires, scheduled_at } = saved;
@@ -219,6 +219,18 @@ test('a task is disabled and enabled in the list, and deleted when that is confi
   expect(faultsOf(opened)).toEqual(NONE);
 });
 
+test('where nobody sends them it is said what to type, until a beat leads', async () => {
+  await made();
+  await using opened = await open('/periodic');
+  const wrong = opened.page.getByRole('region', { name: 'What is wrong' });
+  await wrong.getByText('no beat leads: nothing is sent').waitFor();
+  await wrong.getByText('celerycam beat, or celerycam run --beat').waitFor();
+  await using beat = new Program({ broker: vhost.url, database: database.url }, 'beat');
+  await wrong.getByText('no beat leads: nothing is sent').waitFor({ state: 'detached' });
+  expect(await beat.stop()).toBe(0);
+  expect(faultsOf(opened)).toEqual(NONE);
+});
+
 test('sent now, and it is said what became of it', async () => {
   const connection = await connect(vhost.url);
   const channel = await connection.createChannel();
@@ -248,14 +260,14 @@ test('what somebody else changed meanwhile is not undone', async () => {
   const task = await made({ name: 'contested' });
   await using opened = await open(`/periodic-task?id=${task.id}`);
   const { page } = opened;
-  await page.getByLabel('What it is for').fill('mine');
+  await page.getByLabel('Description').fill('mine');
   await tasks.change(task, { args: '[2]' });
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('somebody has changed "contested" since it was read').waitFor();
-  await page.getByRole('button', { name: 'Take over what is there now' }).click();
-  await expect.poll(() => page.getByLabel('Arguments, a JSON array').inputValue()).toBe('[2]');
-  expect(await page.getByLabel('What it is for').inputValue()).toBe('');
-  await page.getByLabel('What it is for').fill('mine again');
+  await page.getByRole('button', { name: 'Load what is there now' }).click();
+  await expect.poll(() => page.getByLabel('Arguments (JSON array)').inputValue()).toBe('[2]');
+  expect(await page.getByLabel('Description').inputValue()).toBe('');
+  await page.getByLabel('Description').fill('mine again');
   await page.getByRole('button', { name: 'Save' }).click();
   expect(await until(task.id, ({ description }) => description !== '')).toMatchObject({
     args: '[2]',
