@@ -10,6 +10,9 @@ export interface SeenPeriodic {
   readonly isLed: boolean;
 }
 
+/** Under which title a recorder tells them. */
+export const PERIODIC_TITLE = 'Periodic tasks';
+
 /** Unfit tasks told one by one. */
 const MOST = 5;
 

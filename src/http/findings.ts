@@ -11,7 +11,7 @@ import {
   type SeenDatabase,
 } from '../domain/findings.ts';
 import { livenessOf } from '../domain/liveness.ts';
-import { examinePeriodic } from '../domain/periodic-findings.ts';
+import { examinePeriodic, PERIODIC_TITLE } from '../domain/periodic-findings.ts';
 import type { State } from '../domain/state.ts';
 import { skewOf } from '../domain/worker.ts';
 import { captureOf } from './counts.ts';
@@ -36,7 +36,7 @@ export function findingsAnswer(sources: ApiSources, database: SeenDatabase): Fin
   });
   const periodic = database.periodic ? examinePeriodic(database.periodic) : [];
   const parts = [...brokers, part('Recorder', recorder), part('Database', examineDatabase(database))];
-  return { parts: periodic.length > 0 ? [...parts, part('Periodic tasks', periodic)] : parts };
+  return { parts: periodic.length > 0 ? [...parts, part(PERIODIC_TITLE, periodic)] : parts };
 }
 
 function part(title: string, findings: readonly Finding[]): FindingsAnswer['parts'][number] {

@@ -4,6 +4,7 @@ import { visible } from './format.ts';
 import { useAnswer } from './inquiry.ts';
 import { Problem } from './parts.tsx';
 import { history, slowBeat } from './pulse.ts';
+import './style/findings.css';
 
 type Finding = FindingsAnswer['parts'][number]['findings'][number];
 
@@ -13,8 +14,12 @@ const SIGNS: Readonly<Record<Finding['level'], readonly [sign: string, word: str
   problem: ['✕', 'problem'],
 };
 
+function useFindings() {
+  return useAnswer('findings', slowBeat.value, (signal) => history.findings({}, { signal }));
+}
+
 export function Findings() {
-  const { value, error } = useAnswer('findings', slowBeat.value, (signal) => history.findings({}, { signal }));
+  const { value, error } = useFindings();
   return (
     <section class="panel">
       <div class="title">
@@ -37,6 +42,29 @@ export function Findings() {
         ))}
       </div>
     </section>
+  );
+}
+
+/** What keeps one part from its work, where that part is shown. Nothing where all is well. */
+export function Problems({ title }: { readonly title: string }) {
+  const { value, error } = useFindings();
+  const part = value?.parts.find((each) => each.title === title);
+  const problems = part?.findings.filter(({ level }) => level === 'problem') ?? [];
+  return (
+    <>
+      <Problem error={error} />
+      {problems.length > 0 && (
+        <section class="panel findings" aria-label="What is wrong">
+          <div>
+            <ul>
+              {problems.map((finding) => (
+                <One key={finding.text} of={finding} />
+              ))}
+            </ul>
+          </div>
+        </section>
+      )}
+    </>
   );
 }
 

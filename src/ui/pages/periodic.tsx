@@ -1,7 +1,9 @@
 /** Periodic tasks: which there are, when they are due, what became of them. */
 import { useState } from 'preact/hooks';
 import type { PeriodicTaskRow } from '../../contract/periodic.ts';
+import { PERIODIC_TITLE } from '../../domain/periodic-findings.ts';
 import { describeSchedule } from '../../domain/schedule.ts';
+import { Problems } from '../findings.tsx';
 import { count, duration, visible } from '../format.ts';
 import { useAnswer } from '../inquiry.ts';
 import { Ago, Empty, Moment, Problem, Text } from '../parts.tsx';
@@ -44,6 +46,7 @@ export function Periodic() {
       </div>
       {at.value !== null && <p class="soft">Periodic tasks are shown as they are now, not as they were.</p>}
       <Problem error={error ?? failure} />
+      <Problems title={PERIODIC_TITLE} />
       <Table
         caption="Periodic tasks"
         columns={columnsOf(doing)}
