@@ -1,9 +1,10 @@
 /** What is not as it should be, and what to type: as `celerycam doctor` has it, as far as the recorder has heard. */
 import type { FindingsAnswer } from '../contract/api.ts';
-import { visible } from './format.ts';
+import { plural, visible } from './format.ts';
 import { useAnswer } from './inquiry.ts';
 import { Problem } from './parts.tsx';
 import { history, slowBeat } from './pulse.ts';
+import { hrefOf } from './router.ts';
 import './style/findings.css';
 
 type Finding = FindingsAnswer['parts'][number]['findings'][number];
@@ -45,22 +46,21 @@ export function Findings() {
   );
 }
 
-/** What keeps one part from its work, where that part is shown. Nothing where all is well. */
+/** The first thing that keeps a part from its work, for where that part is shown. Nothing where all is well. */
 export function Problems({ title }: { readonly title: string }) {
   const { value, error } = useFindings();
   const part = value?.parts.find((each) => each.title === title);
-  const problems = part?.findings.filter(({ level }) => level === 'problem') ?? [];
+  const [first, ...others] = part?.findings.filter(({ level }) => level === 'problem') ?? [];
   return (
     <>
       <Problem error={error} />
-      {problems.length > 0 && (
+      {first && (
         <section class="panel findings" aria-label="What is wrong">
           <div>
             <ul>
-              {problems.map((finding) => (
-                <One key={finding.text} of={finding} />
-              ))}
+              <One of={first} />
             </ul>
+            {others.length > 0 && <a href={hrefOf('system')}>{plural(others.length, 'more problem')}</a>}
           </div>
         </section>
       )}

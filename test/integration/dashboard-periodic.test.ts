@@ -221,10 +221,12 @@ test('a task is disabled and enabled in the list, and deleted when that is confi
 
 test('where nobody sends them it is said what to type, until a beat leads', async () => {
   await made();
+  await client.query(`insert into celerycam.djcelery_periodictask (name, task) values ('never due', 't')`);
   await using opened = await open('/periodic');
   const wrong = opened.page.getByRole('region', { name: 'What is wrong' });
   await wrong.getByText('no beat leads: nothing is sent').waitFor();
   await wrong.getByText('celerycam beat, or celerycam run --beat').waitFor();
+  await wrong.getByRole('link', { name: /more problems?$/ }).waitFor();
   await using beat = new Program({ broker: vhost.url, database: database.url }, 'beat');
   await wrong.getByText('no beat leads: nothing is sent').waitFor({ state: 'detached' });
   expect(await beat.stop()).toBe(0);
