@@ -1,10 +1,15 @@
 /** A lock in the database that one process holds at a time, by name: whose turn it is to do what only one may do. */
 import type { Knex } from 'knex';
 import type pg from 'pg';
-import { isAbort, sleep } from '../runtime.ts';
+import type { Seconds } from '../domain/event.ts';
+import { every, isAbort, sleep } from '../runtime.ts';
 
 /** How long to wait before asking again, seconds. */
 const AGAIN = 1;
+
+/** A process that is frozen keeps its connections: who has the turn says so now and then, and loses it when silent for so long. */
+const LEASE: Seconds = 10;
+const SIGN_OF_LIFE: Seconds = 2;
 
 export interface Turn {
   /** Another process has it. */
@@ -39,7 +44,10 @@ export function createTurn(db: Knex, name: string): Turn {
         [name],
       );
       waiting = rows[0]?.held !== true;
-      if (!waiting) return client;
+      if (!waiting) {
+        await client.query(`set idle_session_timeout = '${LEASE}s'`);
+        return client;
+      }
     } catch (error) {
       await db.client.releaseConnection(client);
       throw error;
@@ -49,14 +57,14 @@ export function createTurn(db: Knex, name: string): Turn {
   }
 
   async function release(client: pg.Client): Promise<void> {
-    await client.query('select pg_advisory_unlock_all()').catch(() => undefined);
+    await client.query('select pg_advisory_unlock_all(); reset idle_session_timeout').catch(() => undefined);
     await db.client.releaseConnection(client);
   }
 
   /** Keeps the lock, taking it anew when its connection is lost; ends when another process has it or the signal aborts. */
   async function keep(first: pg.Client, signal: AbortSignal): Promise<void> {
     for (let client: pg.Client | null = first; client !== null; ) {
-      await ended(client, signal);
+      await live(client, signal);
       await release(client);
       client = null;
       while (client === null && !signal.aborted) {
@@ -97,6 +105,22 @@ export function createTurn(db: Knex, name: string): Turn {
       }
     },
   };
+}
+
+/** Gives signs of life until the connection is gone or the signal aborts. */
+async function live(client: pg.Client, signal: AbortSignal): Promise<void> {
+  const stop = new AbortController();
+  const living = every(
+    SIGN_OF_LIFE,
+    () => client.query('select'),
+    () => undefined,
+  );
+  await Promise.all([
+    ended(client, signal).then(() => stop.abort()),
+    living(stop.signal).catch((error) => {
+      if (!isAbort(error)) throw error;
+    }),
+  ]);
 }
 
 /** Settles when the connection is gone or the signal aborts. */

@@ -2,7 +2,7 @@
 import { test } from 'vitest';
 import { Chance } from '../../src/broker/agenda.ts';
 import { AsyncStack, sleep } from '../../src/runtime.ts';
-import { addInterval, expectEachOnce, freshPlace } from '../support/beating.ts';
+import { addInterval, expectEachOnce, freshPlace, untilEachRan } from '../support/beating.ts';
 import { runs } from '../support/effort.ts';
 import { Program } from '../support/program.ts';
 import { holdRuns } from '../support/record.ts';
@@ -44,7 +44,37 @@ test('three beats, of which the leader is killed again and again', { timeout: 60
   }
   await leader();
   await leader();
-  await inbox.until(inbox.messages.length + 5);
+  await untilEachRan(place, lengths);
   await Promise.all(alive.map((program) => program.stop()));
+  await expectEachOnce(place, lengths);
+});
+
+test('a leader that freezes is succeeded, and sends nothing when it wakes up', { timeout: 240_000 }, async () => {
+  await using place = await freshPlace();
+  await using programs = new AsyncStack();
+  const { knex, inbox, database, vhost } = place;
+  const lengths = new Map<number, number>();
+  for (const length of [0.2, 0.5, 1])
+    lengths.set(await addInterval(knex, length, { name: `every ${length} s` }), length);
+  const start = (): Program =>
+    programs.use(new Program({ broker: vhost.url, database: database.url, heartbeat: '2s' }, 'beat'));
+  const leads = (program: Program, from = 0): Promise<unknown> =>
+    program.until('leading', ({ msg }) => msg === LEADING, from);
+  let leader = start();
+  await leads(leader);
+  let other = start();
+  await other.until('ready', ({ msg }) => msg.startsWith('ready'));
+  for (let n = 0; n < 3; n++) {
+    await inbox.until(inbox.messages.length + 2);
+    const [asleep, awake] = [leader.lines.length, other.lines.length];
+    leader.freeze();
+    await leads(other, awake);
+    await inbox.until(inbox.messages.length + 5);
+    leader.thaw();
+    await leader.until('stepping down', ({ msg }) => msg === 'not leading any more', asleep);
+    [leader, other] = [other, leader];
+  }
+  await untilEachRan(place, lengths);
+  await Promise.all([leader.stop(), other.stop()]);
   await expectEachOnce(place, lengths);
 });

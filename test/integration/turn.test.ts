@@ -73,3 +73,22 @@ test('whose connection was lost works on, unless another took the turn meanwhile
   second.stop.abort();
   await second.done;
 });
+
+test('who works keeps showing that it is alive, or the server would take it for frozen', async () => {
+  await using database = await freshDatabase();
+  await using one = await openDatabase({ url: database.url, schema: 'public' });
+  await using two = await openDatabase({ url: database.url, schema: 'public' });
+  const only = worker(createTurn(one.knex, 'x').take);
+  await only.began;
+  const heard = async (): Promise<{ pid: number; at: string }> => {
+    const { rows } = await two.knex.raw(`select a.pid, state_change::text as at
+      from pg_locks l join pg_database d on d.oid = database join pg_stat_activity a on a.pid = l.pid
+      where d.datname = current_database() and locktype = 'advisory'`);
+    return rows[0];
+  };
+  const { pid, at } = await heard();
+  await expect.poll(async () => (await heard())?.at, { timeout: 30_000 }).not.toBe(at);
+  expect((await heard()).pid).toBe(pid);
+  only.stop.abort();
+  await only.done;
+});

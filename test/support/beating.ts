@@ -167,6 +167,15 @@ export async function runsOf(knex: Knex, task?: number) {
   return task === undefined ? rows : rows.where({ periodic_task: task });
 }
 
+/** Until each task was sent often enough to tell. */
+export async function untilEachRan({ knex }: Place, lengths: ReadonlyMap<number, number>): Promise<void> {
+  const fewest = async (): Promise<number> => {
+    const all = await runsOf(knex);
+    return Math.min(...Array.from(lengths.keys(), (id) => all.filter((run) => run.periodic_task === id).length));
+  };
+  await expect.poll(fewest, { timeout: 60_000 }).toBeGreaterThan(5);
+}
+
 /**
  * No message without a run, no run without a message, no due time left out.
  * @param lengths of intervals in seconds, by the ids of the tasks that have them

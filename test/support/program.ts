@@ -156,6 +156,16 @@ export class Program implements AsyncDisposable {
     await this.#ended;
   }
 
+  /** SIGSTOP: it keeps its connections, and does nothing until `thaw`. */
+  freeze(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#process.kill('SIGCONT');
+  }
+
   /** SIGTERM, and the exit code. */
   async stop(): Promise<number | null> {
     this.#process.kill('SIGTERM');
