@@ -245,7 +245,7 @@ describe('one task', () => {
 
   test('is answered from memory: of several clusters the one heard of last, or the one that is named', async () => {
     const all = sources();
-    fold(all.clusters, of(1, 'a', 'task-received', { name: 'n', timestamp: NOW - 5 }));
+    fold(all.clusters, { ...of(1, 'a', 'task-received', { name: 'n', timestamp: NOW - 5 }), local_received: NOW - 5 });
     fold(all.clusters, of(2, 'b', 'task-received', { name: 'n', timestamp: NOW - 2 }));
     fold(all.clusters, of(3, 'b', 'worker-heartbeat', { freq: 2, timestamp: NOW - 1 }));
     const routes = createRoutes(all);
