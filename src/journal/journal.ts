@@ -48,6 +48,12 @@ export interface Journal {
     readonly signal?: AbortSignal;
   }): AsyncIterable<readonly JournalEntry[]>;
 
+  /**
+   * The latest events, up to and with `upTo`, as many as are together no more than so many events and so many bytes: the
+   * position that they come after. @throws MonitorError
+   */
+  latest(range: { readonly upTo: Position; readonly events: number; readonly bytes: number }): Promise<Position>;
+
   /** The last position; 0 when nothing was recorded yet. */
   head(): Promise<Position>;
 

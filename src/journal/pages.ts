@@ -60,6 +60,24 @@ async function fetchPage(db: Knex, after: Position, upTo: Position, signal: Abor
   });
 }
 
+/** The position that the latest events come after, of so many events and bytes at most. Their bodies are not read. */
+export async function startOfLatest(
+  db: Knex,
+  { upTo, events, bytes }: Parameters<Journal['latest']>[0],
+): Promise<Position> {
+  const after = Math.max(0, upTo - events);
+  const query = `select coalesce(max(position), ?) as start
+    from (select position, sum(octet_length(body)) over (order by position desc rows unbounded preceding) as bytes
+      from events where position > ? and position <= ?) as latest
+    where bytes > ?`;
+  try {
+    const { rows } = await db.raw<{ rows: { start: Position }[] }>(query, [after, after, upTo, bytes]);
+    return Number(rows[0]?.start);
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
 /** The position at the start of the last line. */
 function lastPosition(page: Buffer): Position {
   const start = page.lastIndexOf(10, page.length - 2) + 1;

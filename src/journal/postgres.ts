@@ -9,7 +9,7 @@ import { isoTime, storableText } from '../postgres-text.ts';
 import { persist } from '../runtime.ts';
 import { type Batch, type Head, noteRedeliveries, type Redeliveries, record } from './append.ts';
 import type { Journal } from './journal.ts';
-import { readPages } from './pages.ts';
+import { readPages, startOfLatest } from './pages.ts';
 import { maintainPartitions } from './partitions.ts';
 import { timestampOf } from './rows.ts';
 
@@ -49,6 +49,8 @@ export function createJournal(db: Knex, { retention, diagnostics }: JournalOptio
     },
 
     read: (range) => readPages(db, range),
+
+    latest: (range) => startOfLatest(db, range),
 
     head: async () => (await lookAtHead()).position,
 

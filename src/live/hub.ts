@@ -39,19 +39,22 @@ export interface HubOptions {
   readonly tick: Seconds;
   /** Changes that are remembered by the ids of their tasks, so that a client that comes back costs the database nothing. */
   readonly trail: number;
+  /** Bytes of events that are read at the start to learn of them: more would keep it waiting. */
+  readonly recalledBytes: number;
   /** Events since a client's cursor; after more it begins anew. */
   readonly maxEvents: number;
 }
 
 export const HUB_DEFAULTS = {
-  ...{ coalesce: 0.02, maxBuffered: 1 << 20, maxRecords: 1000, tick: 1, trail: 100_000, maxEvents: 1_000_000 },
+  ...{ coalesce: 0.02, maxBuffered: 1 << 20, maxRecords: 1000, tick: 1, maxEvents: 1_000_000 },
+  ...{ trail: 100_000, recalledBytes: 64 << 20 },
 } as const;
 
 export interface HubParts {
   readonly clusters: Clusters;
   /** Epoch seconds. */
   readonly clock: () => Seconds;
-  readonly journal: Pick<Journal, 'read' | 'head'>;
+  readonly journal: Pick<Journal, 'read' | 'head' | 'latest'>;
   readonly snapshots: Pick<Snapshots, 'loadTasks'>;
   readonly pending: Pending;
   /** Takes an error that nobody expected. */
@@ -114,7 +117,9 @@ export class Hub implements AsyncDisposable {
    * before anything is folded. Throws where the database fails.
    */
   async recall(): Promise<void> {
-    await recall({ ...this.#parts, touched: this.#touched }, this.#position, this.#options.trail);
+    const { trail, recalledBytes } = this.#options;
+    const most = { events: trail, bytes: recalledBytes };
+    await recall({ ...this.#parts, touched: this.#touched }, this.#position, most);
   }
 
   /** Tells of snapshots and gaps, too. */

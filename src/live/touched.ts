@@ -37,13 +37,20 @@ export interface Window {
   readonly events: readonly JournalEntry[];
 }
 
-/** Learns from the journal what was touched last, up to `upTo`: as many events as given. Throws where the database fails. */
+/**
+ * Learns from the journal what was touched last, up to `upTo`: so many events and bytes at most.
+ * Throws where the database fails.
+ */
 export async function recall(
-  { clusters, touched, journal }: Omit<Traces, 'events'>,
+  {
+    clusters,
+    touched,
+    journal,
+  }: Pick<Traces, 'clusters' | 'touched'> & { readonly journal: Pick<Journal, 'read' | 'latest'> },
   upTo: Position,
-  events: number,
+  { events, bytes }: { readonly events: number; readonly bytes: number },
 ): Promise<void> {
-  let at = Math.max(0, upTo - events);
+  let at = await journal.latest({ upTo, events, bytes });
   touched.clear(at);
   for await (const entries of journal.read({ after: at, upTo })) {
     for (const entry of entries) {

@@ -11,7 +11,7 @@ import { apiSources } from '../support/sources.ts';
 import { LIFE, taskEvent } from './feed-load.ts';
 
 const clusters = createClusters({ maxTasks: 100_000, maxWorkers: 1000 }, { fold: 'strict' });
-const journal = { head: async () => clusters.position, async *read() {} };
+const journal = { head: async () => clusters.position, latest: async () => 0, async *read() {} };
 const parts = { clusters, clock: now, journal, snapshots: { loadTasks: async () => [] }, pending: () => undefined };
 const options = { version: '1', epoch: 'bench', simulated: false, ...HUB_DEFAULTS };
 const hub = new Hub({ ...parts, failed: console.error }, options);

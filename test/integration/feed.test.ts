@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Chance } from '../../src/broker/agenda.ts';
 import { FeedState, keyOf, LiveFeed } from '../../src/client/index.ts';
 import { type TaskRecord, toTaskRecord } from '../../src/contract/records.ts';
@@ -16,6 +16,7 @@ import { AsyncStack, createLock, now } from '../../src/runtime.ts';
 import { createSnapshots } from '../../src/store/snapshots.ts';
 import { createStudio, type Studio } from '../support/camera.ts';
 import { type Migrated, migratedDatabase, received } from '../support/database.ts';
+import { runs } from '../support/effort.ts';
 import { FeedClient } from '../support/feed-model.ts';
 import { messagesOf, openLoad, publishAll } from '../support/load.ts';
 import { Program } from '../support/program.ts';
@@ -23,6 +24,8 @@ import { foldAll, openRecord, readJournal } from '../support/record.ts';
 import { freshDatabase, freshVhost } from '../support/services.ts';
 
 const SEED = 20_261_124;
+const RUNS = runs(15);
+vi.setConfig({ testTimeout: Math.max(180_000, RUNS * 12_000) });
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -256,5 +259,5 @@ test.each([
     for (const client of clients) client.cut();
     await served.hub[Symbol.asyncDispose]();
   });
-  await fc.assert(property, { numRuns: 15, endOnFailure: true });
+  await fc.assert(property, { numRuns: RUNS, endOnFailure: true });
 });

@@ -496,6 +496,24 @@ test('a day that began in the default partition stays there', async () => {
   expect(await all(journal)).toHaveLength(2);
 });
 
+test('the latest events, of so many bytes at most', async () => {
+  await using database = await migratedDatabase();
+  const journal = createJournal(database.knex, { retention: null, diagnostics });
+  expect(await journal.latest({ upTo: 0, events: 10, bytes: 10 })).toBe(0);
+  const long = received(taskEvent('task-received', 'long', { text: 'x'.repeat(3_000_000) }));
+  // The short one comes after eight days: another partition, and another order of time.
+  const short = received(taskEvent('task-received', 'short'), { local_received: NOON - 8 * 86_400 });
+  await journal.append([long, short, long, short, short], [], never);
+  const after = (events: number, bytes: number, upTo = 5): Promise<number> => journal.latest({ upTo, events, bytes });
+  const [whole, little] = [long.body.length, short.body.length];
+  expect(await after(10, 1e9)).toBe(0);
+  expect(await after(2, 1e9)).toBe(3);
+  expect(await after(2, 1e9, 4)).toBe(2);
+  expect(await after(10, whole + 2 * little)).toBe(2);
+  expect(await after(10, whole + 2 * little - 1)).toBe(3);
+  expect(await after(10, little - 1)).toBe(5);
+});
+
 test('pages stay small in bytes when events are large', async () => {
   await using database = await migratedDatabase();
   const journal = createJournal(database.knex, { retention: null, diagnostics });

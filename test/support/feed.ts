@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import { type FeedMessage, feedMessage } from '../../src/contract/feed.ts';
 import type { Event, JournalEntry } from '../../src/domain/event.ts';
 import { type Clusters, createClusters, type FoldName, fold, stateOf } from '../../src/domain/state.ts';
+import type { Journal } from '../../src/journal/journal.ts';
 import { HUB_DEFAULTS, Hub, type HubOptions, type HubParts } from '../../src/live/hub.ts';
 
 /** As much of a WebSocket as the hub uses. */
@@ -72,6 +73,8 @@ export class FakeJournal {
   /** What retention has dropped: positions up to this one. */
   pruned = 0;
   reads = 0;
+  /** Entries that were read. */
+  given = 0;
   /** Called when a question has been asked and is not answered yet. */
   onRead: () => void = () => undefined;
 
@@ -80,7 +83,19 @@ export class FakeJournal {
     this.onRead();
     await Promise.resolve();
     const wanted = this.entries.filter(({ position }) => position > Math.max(after, this.pruned) && position <= upTo);
-    for (let n = 0; n < wanted.length; n += 7) yield wanted.slice(n, n + 7);
+    for (let n = 0; n < wanted.length; n += 7) {
+      const page = wanted.slice(n, n + 7);
+      this.given += page.length;
+      yield page;
+    }
+  }
+  async latest({ upTo, events, bytes }: Parameters<Journal['latest']>[0]): Promise<number> {
+    let after = upTo;
+    for (let left = bytes; after > upTo - events && after > 0; after -= 1) {
+      left -= this.entries[after - 1]?.size ?? 0;
+      if (left < 0) break;
+    }
+    return after;
   }
   async head(): Promise<number> {
     return this.entries.length;
@@ -130,7 +145,8 @@ export class FakeServer {
     const position = this.clusters.position + 1;
     const common = { hostname: 'w@h', timestamp: this.now, clock: position, pid: 1, utcoffset: 0 };
     const whole: Event = { ...common, ...event };
-    const entry = { position, cluster, local_received: this.now, event: whole };
+    const size = JSON.stringify(whole).length;
+    const entry = { position, cluster, local_received: this.now, event: whole, size };
     this.journal.entries.push(entry);
     this.hub.expose(stateOf(this.clusters, cluster), entry, fold(this.clusters, entry));
   }

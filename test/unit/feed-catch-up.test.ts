@@ -119,6 +119,21 @@ describe('a cursor', () => {
     expect(journal.reads).toBe(reads);
   });
 
+  test('older than what a restarted server may read to recall is answered from the journal, all the same', async () => {
+    for (const uuid of ['a', 'b', 'c']) task(uuid);
+    const { clusters, journal } = server;
+    const recalledBytes = journal.entries.slice(-3).reduce((sum, { size = 0 }) => sum + size, 0);
+    server = new FakeServer({ clusters, journal, recalledBytes });
+    await server.hub.recall();
+    expect(journal.given).toBe(3);
+    expect(changes(await news(server.attach('after=e:3'))).flatMap(ids)).toEqual(['b', 'c']);
+    expect(journal.given).toBe(3);
+    expect(changes(await news(server.attach('after=e:2'))).flatMap(ids)).toEqual(['b', 'c']);
+    expect(journal.given).toBe(7);
+    journal.pruned = 3;
+    expect((await news(server.attach('after=e:2')))[2]).toMatchObject({ type: 'reset', reason: 'pruned' });
+  });
+
   test('is not answered by a server that could recall nothing', async () => {
     for (const uuid of ['a', 'b', 'c']) task(uuid);
     const { clusters, journal } = server;

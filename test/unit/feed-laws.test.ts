@@ -2,10 +2,11 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Event } from '../../src/domain/event.ts';
+import { runs } from '../support/effort.ts';
 import { settle } from '../support/feed.ts';
 import { type FeedClient, FeedModel } from '../support/feed-model.ts';
 
-const RUNS = Number(process.env['CELERYCAM_FEED_LAWS'] ?? 200);
+const RUNS = runs(200);
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] });
@@ -186,5 +187,5 @@ test.each([
     );
     await fc.assert(property, { numRuns: RUNS });
   },
-  120_000,
+  Math.max(120_000, RUNS * 600),
 );
