@@ -10,13 +10,13 @@ import type { Task } from '../domain/task.ts';
 import type { Journal } from '../journal/journal.ts';
 import { isAbort } from '../runtime.ts';
 import type { Snapshots } from '../store/snapshots.ts';
-import { changesFrame, frameOf } from './frame.ts';
-import { eventTexts, MAX_HELD } from './group.ts';
+import { changesFrame, frameOf, partsOf } from './frame.ts';
+import { eventTexts, MAX_HELD, NOTHING } from './group.ts';
 import type { Present } from './present.ts';
 import type { Run, Session } from './session.ts';
 import { sendSnapshot } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
-import { idOf, type Traces, type Window, windowAfter } from './touched.ts';
+import { idOf, restOf, type Touched, type Traces, type Window, windowAfter } from './touched.ts';
 import { Turns } from './turns.ts';
 
 export interface CatchUpParts extends Traces {
@@ -26,6 +26,8 @@ export interface CatchUpParts extends Traces {
   readonly epoch: string;
   /** Events since a cursor; more are not gone through. */
   readonly maxEvents: number;
+  /** Characters of records after which a message ends. */
+  readonly maxText: number;
   /** Tells the clients that are up to date everything, and returns the position. */
   readonly flush: () => Position;
   /** Resolves when that position is reached. */
@@ -38,6 +40,9 @@ export interface CatchUpParts extends Traces {
 
 /** How many are served at a time. Who waits for its client to read keeps nobody waiting. */
 const AT_ONCE = 4;
+
+/** Tasks that are read of the database at a time. */
+const LOADED = 100;
 
 /** Tasks that are remembered to have been sent already in one catch-up. */
 const MAX_SENT = 200_000;
@@ -61,7 +66,7 @@ export class CatchUp {
     const task = {};
     session.task = task;
     const work = async (): Promise<void> => {
-      const run: Run = { session, subscription, isOver: () => session.task !== task, sent: new Map() };
+      const run: Run = { session, subscription, isOver: () => session.task !== task, sent: new Map(), rest: null };
       if (from === 'subscription') await this.#begin(run);
       while (!run.isOver()) {
         // Nothing is put together for a client that has not taken what it has.
@@ -97,51 +102,71 @@ export class CatchUp {
   /** Sends what changed next, and lets it join when that was all; why that cannot be told. */
   async #step(run: Run): Promise<FeedReset['reason'] | undefined> {
     const { session, subscription } = run;
-    const { flush, present, join, clusters, maxEvents } = this.#parts;
+    const { flush, present, join, clusters, maxEvents, maxText } = this.#parts;
+    const { topics, matches, told } = subscription;
     const after = session.position;
     const upTo = flush();
     if (upTo - after > maxEvents) return 'too-much';
-    const window = await windowAfter(this.#parts, after, upTo, subscription.topics.has('events'));
+    const window = run.rest ?? (await windowAfter(this.#parts, after, upTo, topics.has('events')));
     if (typeof window === 'string') return window;
     const loaded = await this.#load(window, run);
     if (run.isOver()) return undefined;
     // From here on nothing is waited for, so that the records and the position belong together.
-    const isLast = flush() === window.upTo;
-    const { topics, matches, told } = subscription;
-    const find = (cluster: string, uuid: string): Task | undefined =>
+    const head = flush();
+    const find = (cluster: string, uuid: string): Task | null | undefined =>
       present.find(cluster, uuid) ?? loaded.get(idOf({ cluster, uuid }));
+    const isAtHand = ([key, one]: Touch): boolean =>
+      !isWanted(run, key, one) || find(one.cluster, one.uuid) !== undefined;
+    run.rest = window;
+    if (asksByTask(subscription) && ![...window.touched].every(isAtHand)) return undefined;
     const tasks: string[] = [];
     const gone: { cluster: string; task_id: string }[] = [];
-    const offer = (state: State, uuid: string, task: Task | undefined): boolean => {
+    let length = 0;
+    const offer = (state: State, uuid: string, task: Task | null | undefined): boolean => {
       if (!task || (matches !== null && !matches(task, state.cluster))) return false;
       if (session.held && session.held.size < MAX_HELD) session.held.add(state.cluster, uuid);
       else session.held = null;
-      tasks.push(present.taskText(state, task));
+      const text = present.taskText(state, task);
+      tasks.push(text);
+      length += text.length;
       return true;
     };
-    const isOurs = (cluster: string): boolean => told.cluster === null || cluster === told.cluster;
-    let hasNews = false;
-    if (topics.has('tasks')) {
-      for (const [key, { cluster, uuid, at }] of window.touched) {
-        if (!isOurs(cluster) || (run.sent.get(key) ?? -1) >= at) continue;
-        if (run.sent.size < MAX_SENT) run.sent.set(key, clusters.position);
-        if (!offer(stateOf(clusters, cluster), uuid, find(cluster, uuid))) gone.push({ cluster, task_id: uuid });
+    let until = window.upTo;
+    let last = after;
+    for (const touch of window.touched) {
+      const [key, { cluster, uuid, at }] = touch;
+      if (!isTold(run, key, touch[1])) continue;
+      // It was dropped from memory meanwhile, or there is too much to tell: what happened from here on comes next.
+      if (!isAtHand(touch) || (length > maxText && at > last)) {
+        until = at - 1;
+        break;
       }
-      hasNews = tasks.length + gone.length > 0;
-      // What time alone made of a task has no position.
-      for (const [task, state] of isLast ? present.executing() : []) {
-        const key = idOf({ cluster: state.cluster, uuid: task.uuid });
-        if (isOurs(state.cluster) && !window.touched.has(key)) offer(state, task.uuid, task);
-      }
+      last = at;
+      if (run.sent.size < MAX_SENT) run.sent.set(key, clusters.position);
+      if (!offer(stateOf(clusters, cluster), uuid, find(cluster, uuid))) gone.push({ cluster, task_id: uuid });
     }
-    const workers = isLast && topics.has('workers') ? present.workerTexts(told.cluster) : [];
-    const events = topics.has('events') ? eventTexts(subscription, window.events, { find }) : [];
+    run.rest = until < window.upTo ? restOf(window, until) : null;
+    const isLast = until === head;
+    const hasNews = tasks.length + gone.length > 0;
+    // What time alone made of a task has no position.
+    for (const [task, state] of isLast && topics.has('tasks') ? present.executing() : []) {
+      const key = idOf({ cluster: state.cluster, uuid: task.uuid });
+      if (isOurs(run, state.cluster) && !window.touched.has(key)) offer(state, task.uuid, task);
+    }
     const allWorkers = isLast && topics.has('workers');
-    const cursor = this.#cursor(window.upTo);
+    const workers = allWorkers ? present.workerTexts(told.cluster) : [];
+    const happened = topics.has('events') ? window.events.filter(({ position }) => position <= until) : [];
+    const events = eventTexts(subscription, happened, { find }).map(({ text }) => text);
     const news = hasNews || events.length > 0;
-    const body = { tasks, workers, gone: { tasks: gone, workers: [] }, allWorkers, events, news };
-    session.sink.send(changesFrame({ from: after, to: window.upTo, cursor, ...body }));
-    session.position = window.upTo;
+    const parts = partsOf(tasks, (text) => text.length, maxText);
+    const rest = parts.pop() ?? [];
+    for (const part of parts) {
+      const more = { ...NOTHING, tasks: part, allWorkers: false };
+      session.sink.send(changesFrame({ from: after, to: after, cursor: this.#cursor(after), ...more }));
+    }
+    const body = { tasks: rest, workers, gone: { tasks: gone, workers: [] }, allWorkers, events, news };
+    session.sink.send(changesFrame({ from: after, to: until, cursor: this.#cursor(until), ...body }));
+    session.position = until;
     if (isLast) {
       session.task = null;
       join(session);
@@ -149,20 +174,25 @@ export class CatchUp {
     return undefined;
   }
 
-  /** Those tasks of a window that are in the database alone. */
-  async #load({ touched }: Window, { sent, subscription }: Run): Promise<ReadonlyMap<string, Task>> {
-    const { present, snapshots } = this.#parts;
-    const loaded = new Map<string, Task>();
-    const sought = new Map<string, string[]>();
-    for (const [key, { cluster, uuid, at }] of touched) {
-      if (present.find(cluster, uuid) || ((sent.get(key) ?? -1) >= at && !subscription.topics.has('events'))) continue;
-      const uuids = sought.get(cluster);
-      if (uuids) uuids.push(uuid);
-      else sought.set(cluster, [uuid]);
-    }
-    for (const [cluster, uuids] of sought) {
-      for (const task of await snapshots.loadTasks(cluster, uuids))
-        loaded.set(idOf({ cluster, uuid: task.uuid }), task);
+  /**
+   * Those tasks of a window that are wanted and are in the database alone; null where they are nowhere. Of many that are long
+   * only the first, where that is enough.
+   */
+  async #load({ touched }: Window, run: Run): Promise<ReadonlyMap<string, Task | null>> {
+    const { present, snapshots, clusters, maxText } = this.#parts;
+    const loaded = new Map<string, Task | null>();
+    const sought = [...touched].filter(([key, one]) => isWanted(run, key, one) && !present.find(one.cluster, one.uuid));
+    let length = 0;
+    for (let n = 0; n < sought.length && (length <= maxText || asksByTask(run.subscription)); n += LOADED) {
+      const some = sought.slice(n, n + LOADED).map(([, one]) => one);
+      for (const { cluster, uuid } of some) loaded.set(idOf({ cluster, uuid }), null);
+      for (const cluster of new Set(some.map((one) => one.cluster))) {
+        const uuids = some.filter((one) => one.cluster === cluster).map(({ uuid }) => uuid);
+        for (const task of await snapshots.loadTasks(cluster, uuids)) {
+          loaded.set(idOf({ cluster, uuid: task.uuid }), task);
+          length += present.taskText(stateOf(clusters, cluster), task).length;
+        }
+      }
     }
     return loaded;
   }
@@ -182,10 +212,32 @@ export class CatchUp {
     session.position = position;
     session.held = null;
     run.sent.clear();
+    run.rest = null;
     if (subscription.snapshot) await this.#snapshot(run);
   }
 
   #cursor(position: Position): string {
     return `${this.#parts.epoch}:${position}`;
   }
+}
+
+type Touch = readonly [key: string, one: Touched & { readonly at: Position }];
+
+function isOurs({ subscription: { told } }: Run, cluster: string): boolean {
+  return told.cluster === null || cluster === told.cluster;
+}
+
+/** Whether its record is to be told. */
+function isTold(run: Run, key: string, { cluster, at }: Touch[1]): boolean {
+  return run.subscription.topics.has('tasks') && isOurs(run, cluster) && (run.sent.get(key) ?? -1) < at;
+}
+
+/** Whether its record has to be at hand. */
+function isWanted(run: Run, key: string, one: Touch[1]): boolean {
+  return isTold(run, key, one) || (asksByTask(run.subscription) && isOurs(run, one.cluster));
+}
+
+/** Whether events are chosen by what their tasks are, any task of a window. */
+function asksByTask({ topics, matches }: Subscription): boolean {
+  return topics.has('events') && matches !== null;
 }

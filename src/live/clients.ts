@@ -96,12 +96,25 @@ export class Clients {
         sink.send(frame);
         continue;
       }
-      this.leaveGroup(session);
-      session.position = before;
-      session.held = null;
-      sink.send(frameOf({ type: 'behind', buffered: sink.backlog }));
-      this.#options.onBehind(session, group.subscription);
+      this.#leaveBehind(session, group.subscription, before);
     }
+  }
+
+  /** Those who hear of events are brought up to date: events have happened of which the hub cannot tell. */
+  overtake(): void {
+    for (const { subscription, position, members } of [...this.#groups.values()]) {
+      if (!subscription.topics.has('events')) continue;
+      for (const session of [...members]) this.#leaveBehind(session, subscription, position);
+    }
+  }
+
+  #leaveBehind(session: Session, subscription: Subscription, position: Position): void {
+    const { sink } = session;
+    this.leaveGroup(session);
+    session.position = position;
+    session.held = null;
+    sink.send(frameOf({ type: 'behind', buffered: sink.backlog }));
+    this.#options.onBehind(session, subscription);
   }
 
   /** Finds out those that went away without a word. */

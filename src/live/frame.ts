@@ -32,6 +32,23 @@ export function frameOf(message: FeedMessage): Frame {
   return { type, cursor, news: type === 'reset' || type === 'shutter', bytes: Buffer.from(JSON.stringify(message)) };
 }
 
+/** What is to be told, in parts that each end with what makes it longer than `most` characters. One at least, which may be empty. */
+export function partsOf<T>(items: readonly T[], lengthOf: (item: T) => number, most: number): T[][] {
+  let part: T[] = [];
+  let length = 0;
+  const parts = [part];
+  for (const item of items) {
+    if (length > most) {
+      part = [];
+      length = 0;
+      parts.push(part);
+    }
+    part.push(item);
+    length += lengthOf(item);
+  }
+  return parts;
+}
+
 /** A `changes` of which the records and events are JSON already. */
 export interface ChangesText {
   readonly from: Position;

@@ -4,7 +4,7 @@ import type { JournalEntry, Position } from '../domain/event.ts';
 import type { State } from '../domain/state.ts';
 import type { Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
-import { changesFrame, type Frame } from './frame.ts';
+import { type ChangesText, changesFrame, type Frame, partsOf } from './frame.ts';
 import type { Present } from './present.ts';
 import type { Session } from './session.ts';
 import { isOfKind, type Subscription } from './subscription.ts';
@@ -13,7 +13,9 @@ import { isOfKind, type Subscription } from './subscription.ts';
 export interface Moment {
   readonly from: Position;
   readonly to: Position;
-  readonly cursor: string;
+  readonly cursorOf: (position: Position) => string;
+  /** Characters of records, or of events, after which a message ends. */
+  readonly maxText: number;
   readonly tasks: Iterable<readonly [Task, State]>;
   readonly workers: Iterable<readonly [Worker, State]>;
   readonly goneWorkers: Changes['gone']['workers'];
@@ -70,8 +72,8 @@ export class Group {
     this.held = held;
   }
 
-  /** What of a moment concerns its members; null where nothing does. */
-  pick(moment: Moment, present: Present): Frame | null {
+  /** What of a moment concerns its members, in as many messages as it takes: none where nothing does. */
+  *pick(moment: Moment, present: Present): Generator<Frame, void, undefined> {
     const { topics, matches, told } = this.subscription;
     const gone: { cluster: string; task_id: string }[] = [];
     const tasks: string[] = [];
@@ -94,20 +96,35 @@ export class Group {
     }
     const goneWorkers = topics.has('workers') ? moment.goneWorkers.filter(isOurs) : [];
     const events = topics.has('events') ? eventTexts(this.subscription, moment.events, present) : [];
-    if (tasks.length + workers.length + gone.length + goneWorkers.length + events.length === 0) return null;
-    return this.#frame(moment, { tasks, workers, gone: { tasks: gone, workers: goneWorkers }, events, news: true });
+    if (tasks.length + workers.length + gone.length + goneWorkers.length + events.length === 0) return;
+    const { from, to, cursorOf, maxText } = moment;
+    const parts = partsOf(tasks, ({ length }) => length, maxText);
+    const last = parts.pop() ?? [];
+    for (const part of parts) {
+      yield this.#frame({ to: from, cursor: cursorOf(from) }, { ...NOTHING, tasks: part, news: true });
+    }
+    // Who has had some of the events goes on after them: each is told once. All that they changed is told with the first.
+    let rest: typeof NOTHING = {
+      ...NOTHING,
+      tasks: last,
+      workers,
+      gone: { tasks: gone, workers: goneWorkers },
+      news: true,
+    };
+    const portions = partsOf(events, ({ text }) => text.length, maxText);
+    for (const [n, part] of portions.entries()) {
+      const upTo = n === portions.length - 1 ? to : (part.at(-1)?.position ?? from);
+      yield this.#frame({ to: upTo, cursor: cursorOf(upTo) }, { ...rest, events: part.map(({ text }) => text) });
+      rest = { ...NOTHING, news: true };
+    }
   }
 
   /** Says that nothing has changed, and how far: members know that all is well, and where to go on from. */
   idle(to: Position, cursor: string): Frame {
-    const nothing = { tasks: [], workers: [], gone: { tasks: [], workers: [] }, events: [], news: false };
-    return this.#frame({ to, cursor }, nothing);
+    return this.#frame({ to, cursor }, NOTHING);
   }
 
-  #frame(
-    { to, cursor }: Pick<Moment, 'to' | 'cursor'>,
-    parts: Pick<Parameters<typeof changesFrame>[0], 'tasks' | 'workers' | 'gone' | 'events' | 'news'>,
-  ): Frame {
+  #frame({ to, cursor }: { readonly to: Position; readonly cursor: string }, parts: typeof NOTHING): Frame {
     const frame = changesFrame({ from: this.position, to, cursor, ...parts, allWorkers: false });
     this.position = to;
     this.quiet = 0;
@@ -120,13 +137,22 @@ export class Group {
   }
 }
 
+/** A message that tells of nothing. */
+export const NOTHING: Pick<ChangesText, 'tasks' | 'workers' | 'gone' | 'events' | 'news'> = {
+  tasks: [],
+  workers: [],
+  gone: { tasks: [], workers: [] },
+  events: [],
+  news: false,
+};
+
 /** The events that a subscription asks for, as JSON. Those of a task are asked for by what the task is now. */
 export function eventTexts(
   { told, matches }: Subscription,
   entries: readonly JournalEntry[],
-  present: Pick<Present, 'find'>,
-): string[] {
-  const texts: string[] = [];
+  present: { readonly find: (cluster: string, uuid: string) => Task | null | undefined },
+): { readonly position: Position; readonly text: string }[] {
+  const texts: { position: Position; text: string }[] = [];
   for (const { position, cluster, local_received, event } of entries) {
     if (told.cluster !== null && cluster !== told.cluster) continue;
     if (!isOfKind(event.type, told.events)) continue;
@@ -134,7 +160,7 @@ export function eventTexts(
       const task = typeof event.uuid === 'string' ? present.find(cluster, event.uuid) : undefined;
       if (!task || !matches(task, cluster)) continue;
     }
-    texts.push(JSON.stringify({ position, cluster, local_received, event }));
+    texts.push({ position, text: JSON.stringify({ position, cluster, local_received, event }) });
   }
   return texts;
 }

@@ -35,6 +35,8 @@ export interface HubOptions {
   readonly maxBuffered: number;
   /** Tasks to one message. */
   readonly maxRecords: number;
+  /** Characters of records, or of events, after which a message ends. */
+  readonly maxText: number;
   /** How often clients' and workers' signs of life are looked at. */
   readonly tick: Seconds;
   /** Changes that are remembered by the ids of their tasks, so that a client that comes back costs the database nothing. */
@@ -46,7 +48,7 @@ export interface HubOptions {
 }
 
 export const HUB_DEFAULTS = {
-  ...{ coalesce: 0.02, maxBuffered: 1 << 20, maxRecords: 1000, tick: 1, maxEvents: 1_000_000 },
+  ...{ coalesce: 0.02, maxBuffered: 1 << 20, maxRecords: 1000, maxText: 4 << 20, tick: 1, maxEvents: 1_000_000 },
   ...{ trail: 100_000, recalledBytes: 64 << 20 },
 } as const;
 
@@ -61,8 +63,9 @@ export interface HubParts {
   readonly failed: (error: unknown) => void;
 }
 
-/** Events that are remembered while somebody asks for events. */
+/** Events that are remembered while somebody asks for events, and bytes of them. */
 const EVENTS = 10_000;
+const EVENT_BYTES = 64 << 20;
 
 export class Hub implements AsyncDisposable {
   readonly #parts: HubParts;
@@ -87,20 +90,20 @@ export class Hub implements AsyncDisposable {
     this.#parts = parts;
     this.#options = options;
     const { clusters, clock, pending } = parts;
-    const { epoch, maxEvents, trail, maxBuffered, coalesce } = options;
+    const { epoch, maxEvents, maxText, trail, maxBuffered, coalesce } = options;
     this.#sent = clusters.position;
     this.#position = clusters.position;
     this.#pace = new Pace(() => this.flush(), coalesce);
     this.#present = new Present(clusters, clock, pending);
     this.#watch = new Watch(clusters, clock, this.#present);
     this.#touched = new Trail(trail, clusters.position);
-    this.#events = new Trail(EVENTS, clusters.position);
+    this.#events = new Trail(EVENTS, clusters.position, { most: EVENT_BYTES, of: ({ size = 0 }) => size });
     this.#clients = new Clients({
       maxBuffered,
       onBehind: (session, subscription) => this.#catchUp.start(session, subscription, 'position'),
     });
     this.#catchUp = new CatchUp({
-      ...{ ...parts, present: this.#present, touched: this.#touched, events: this.#events, epoch, maxEvents },
+      ...{ ...parts, present: this.#present, touched: this.#touched, events: this.#events, epoch, maxEvents, maxText },
       flush: () => this.flush(),
       reached: (position) => this.#reached(position),
       join: (session) => this.#join(session),
@@ -221,20 +224,25 @@ export class Hub implements AsyncDisposable {
       this.#tasks.clear();
       return false;
     }
+    // Where more came at a time than are remembered, the journal tells of them.
+    if (this.#eventsAreWanted && !this.#events.covers(from)) this.#clients.overtake();
     const events = this.#eventsAreWanted ? Array.from(this.#events.between(from, to), ([, entry]) => entry) : [];
     if (tasks.length + workers.size + goneWorkers.length + events.length === 0) return false;
     this.#tasks = new Map();
-    const { maxRecords } = this.#options;
+    const { maxRecords, maxText } = this.#options;
+    const cursorOf = (position: Position): string => this.#cursor(position);
     for (let n = 0; n === 0 || n < tasks.length; n += maxRecords) {
       const isLast = n + maxRecords >= tasks.length;
       const upTo = isLast ? to : from;
       const some = tasks.slice(n, n + maxRecords);
       const rest = isLast ? { workers, goneWorkers, events } : { workers: [], goneWorkers: [], events: [] };
-      const moment: Moment = { from, to: upTo, cursor: this.#cursor(upTo), tasks: some, ...rest };
+      const moment: Moment = { from, to: upTo, cursorOf, maxText, tasks: some, ...rest };
       for (const group of this.#clients.groups) {
-        const before = group.position;
-        const frame = group.pick(moment, this.#present);
-        if (frame) this.#clients.send(group, frame, before);
+        let before = group.position;
+        for (const frame of group.pick(moment, this.#present)) {
+          this.#clients.send(group, frame, before);
+          before = group.position;
+        }
       }
     }
     return true;

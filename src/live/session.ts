@@ -3,6 +3,7 @@ import type { Position } from '../domain/event.ts';
 import type { Sink } from './frame.ts';
 import type { Group, Held } from './group.ts';
 import type { Subscription } from './subscription.ts';
+import type { Window } from './touched.ts';
 
 export interface Session {
   readonly sink: Sink;
@@ -26,4 +27,6 @@ export interface Run {
   readonly isOver: () => boolean;
   /** Tasks that were sent, and the position up to which what was sent is folded. */
   readonly sent: Map<string, Position>;
+  /** What is known to have happened and was not told yet, since it would have been too much at a time. */
+  rest: Window | null;
 }

@@ -15,6 +15,8 @@ export interface SnapshotParts {
   readonly clusters: Clusters;
   readonly present: Present;
   readonly turns: Turns;
+  /** Characters of records after which a part ends. */
+  readonly maxText: number;
   /** Everything up to here is folded and was sent to those who hear of changes; and the cursor of it. */
   readonly position: Position;
   readonly cursor: string;
@@ -26,24 +28,29 @@ const MAX_SNAPSHOT = 10_000;
 /** Sends them, and notes in the session what it holds then and how far it is. */
 export async function sendSnapshot(run: Run, parts: SnapshotParts): Promise<void> {
   const { session, subscription, isOver } = run;
-  const { present, turns, position, cursor } = parts;
+  const { present, turns, position, cursor, maxText } = parts;
   const found = await findMatching(parts.clusters, run);
   if (isOver()) return;
   const newest = found.slice(-MAX_SNAPSHOT);
   let omitted = found.length - newest.length;
   session.held = new Held();
+  let next = 0;
   for (let part = 0, isLast = false; !isLast && !isOver(); part += 1) {
     await session.sink.drained();
-    isLast = (part + 1) * SLICE >= newest.length;
     await turns.take(isOver, () => {
       const tasks: string[] = [];
-      for (const [state, uuid] of newest.slice(part * SLICE, (part + 1) * SLICE)) {
+      let length = 0;
+      for (const end = next + SLICE; next < Math.min(end, newest.length) && length <= maxText; next += 1) {
+        const [state, uuid] = newest[next] as (typeof newest)[number];
         const task = present.find(state.cluster, uuid);
         if (!task) omitted += 1;
         if (!isMeant(subscription, task, state)) continue;
         session.held?.add(state.cluster, uuid);
-        tasks.push(present.taskText(state, task));
+        const text = present.taskText(state, task);
+        tasks.push(text);
+        length += text.length;
       }
+      isLast = next >= newest.length;
       const { topics, told } = subscription;
       const workers = isLast && topics.has('workers') ? present.workerTexts(told.cluster) : [];
       session.sink.send(snapshotFrame(part, isLast ? cursor : null, tasks, workers, omitted));

@@ -32,7 +32,7 @@ const WINDOW_BYTES = 1 << 20;
 /** What happened up to `upTo`. */
 export interface Window {
   readonly upTo: Position;
-  /** Tasks that were touched, each with the last position that did. */
+  /** Tasks that were touched, each with the last position that did, in the order of these. */
   readonly touched: ReadonlyMap<string, Touched & { readonly at: Position }>;
   readonly events: readonly JournalEntry[];
 }
@@ -75,13 +75,15 @@ export async function windowAfter(
     return readWindow(traces, after, upTo, wantsEvents);
   const window = { touched: new Map<string, Touched & { at: Position }>(), events: [] as JournalEntry[] };
   let until = upTo;
+  let bytes = 0;
   if (wantsEvents) {
     for (const [position, entry] of events.between(after, upTo)) {
-      if (window.events.length === SLICE) {
+      if (window.events.length === SLICE || bytes > WINDOW_BYTES) {
         until = position - 1;
         break;
       }
       window.events.push(entry);
+      bytes += entry.size ?? 0;
     }
   }
   let last = after;
@@ -91,7 +93,7 @@ export async function windowAfter(
       break;
     }
     last = at;
-    window.touched.set(idOf(one), { ...one, at });
+    setLast(window.touched, one, at);
   }
   return { ...window, upTo: until, events: window.events.filter(({ position }) => position <= until) };
 }
@@ -112,14 +114,29 @@ async function readWindow(
       // Positions have no holes, but for what retention has dropped.
       if (entry.position !== at + 1) return 'pruned';
       at = entry.position;
-      for (const one of touchedBy(clusters, entry)) touched.set(idOf(one), { ...one, at });
+      for (const one of touchedBy(clusters, entry)) setLast(touched, one, at);
       if (!wantsEvents) continue;
       events.push(entry);
-      bytes += JSON.stringify(entry.event).length;
+      bytes += entry.size ?? 0;
       if (bytes > WINDOW_BYTES) break reading;
     }
   }
   return at === after ? 'pruned' : { upTo: at, touched, events };
+}
+
+function setLast(touched: Map<string, Touched & { at: Position }>, one: Touched, at: Position): void {
+  const id = idOf(one);
+  touched.delete(id);
+  touched.set(id, { ...one, at });
+}
+
+/** What of a window happened after a position. */
+export function restOf({ upTo, touched, events }: Window, after: Position): Window {
+  return {
+    upTo,
+    touched: new Map([...touched].filter(([, { at }]) => at > after)),
+    events: events.filter(({ position }) => position > after),
+  };
 }
 
 /** The tasks of which an event may have changed the record: its own, and the parent that it names. */

@@ -210,7 +210,8 @@ export class FeedClient {
     this.read();
     this.query = { ...this.query, q };
     this.cursor = null;
-    this.socket?.say({ type: 'subscribe', q, snapshot: true });
+    const topics = this.query['topics']?.split(',');
+    this.socket?.say({ type: 'subscribe', q, snapshot: true, ...(topics && { topics }) });
   }
 
   /** Takes what has arrived. */
@@ -221,6 +222,12 @@ export class FeedClient {
       if (message.type === 'changes') {
         if (this.#to !== null && message.from > this.#to) throw new Error(`a hole: ${this.#to} to ${message.from}`);
         this.#to = message.to;
+        const { q = '', topics = '' } = this.query;
+        if (topics.includes('events') && q === '') {
+          const told = message.events.map(({ position }) => position);
+          const due = Array.from({ length: message.to - message.from }, (_, n) => message.from + 1 + n);
+          if (`${told}` !== `${due}`) throw new Error(`events of ${due}: ${told}`);
+        }
       }
       if (message.type === 'snapshot') this.beganLate = true;
       if (message.type === 'reset' || message.type === 'snapshot') this.#to = null;

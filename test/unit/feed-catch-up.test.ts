@@ -1,6 +1,7 @@
 /** Clients that come back, come late, or read slowly. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Changes, FeedMessage } from '../../src/contract/feed.ts';
+import type { Task } from '../../src/domain/task.ts';
 import { MonitorError } from '../../src/errors.ts';
 import { follow } from '../../src/live/stream.ts';
 import { readParams } from '../../src/live/subscription.ts';
@@ -217,6 +218,49 @@ describe('a cursor', () => {
     ]);
   });
 
+  test('whose tasks are long takes few of them from the database at a time, each once, in messages that are not too long', async () => {
+    const { clusters, journal } = server;
+    for (let n = 0; n < 250; n++) server.record({ type: 'task-received', uuid: `t${n}`, args: 'x'.repeat(100) });
+    const tasks = clusters.byName.get('c')?.tasks;
+    const dropped = new Map(tasks);
+    for (const uuid of dropped.keys()) tasks?.delete(uuid);
+    const loads: number[] = [];
+    const loadTasks = async (_: string, uuids: readonly string[]): Promise<Task[]> => {
+      loads.push(uuids.length);
+      return uuids.flatMap((uuid) => dropped.get(uuid) ?? []);
+    };
+    server = new FakeServer({ clusters, journal, snapshots: { loadTasks }, maxText: 1000 });
+    const socket = server.attach('after=e:0&topics=tasks');
+    while (socket.messages.at(-1)?.type !== 'live') await settle();
+    const told = changes(socket.messages);
+    expect(told.flatMap(ids)).toEqual([...dropped.keys()]);
+    for (const { from, to, tasks } of told) expect(to - from).toBe(tasks.length);
+    for (const frame of socket.frames) expect(frame.length).toBeLessThan(1500);
+    // What is not needed yet is not read.
+    expect(Math.max(...loads)).toBe(100);
+  });
+
+  test('whose task memory drops while others are looked up tells it all the same', async () => {
+    const { clusters, journal } = server;
+    for (const uuid of ['a', 'b', 'c']) task(uuid);
+    const tasks = clusters.byName.get('c')?.tasks;
+    const stored = new Map(tasks);
+    tasks?.delete('a');
+    const loadTasks = async (_: string, uuids: readonly string[]): Promise<Task[]> => {
+      tasks?.delete('b');
+      return uuids.flatMap((uuid) => stored.get(uuid) ?? []);
+    };
+    for (const query of ['topics=tasks', 'topics=tasks,events&q=state:SUCCESS']) {
+      if (!tasks?.has('b')) tasks?.add(stored.get('b') as Task);
+      server = new FakeServer({ clusters, journal, snapshots: { loadTasks } });
+      const told = changes(await news(server.attach(`after=e:0&${query}`)));
+      expect(told.flatMap(ids)).toEqual(['a', 'b', 'c']);
+      expect(told.flatMap(({ gone }) => gone.tasks)).toEqual([]);
+      const positions = told.flatMap(({ events }) => events.map(({ position }) => position));
+      expect(positions).toEqual(query.includes('events') ? [1, 2, 3, 4, 5, 6] : []);
+    }
+  });
+
   test('an error that is none of the database is told to the log, and the client sent away', async () => {
     const failures: unknown[] = [];
     const loadTasks = (): never => {
@@ -263,6 +307,17 @@ describe('a snapshot', () => {
     expect(changes(messages).at(-1)).toMatchObject({ to: 1004 });
   });
 
+  test('of long records comes in more parts', async () => {
+    server = new FakeServer({ maxText: 1000 });
+    for (const uuid of ['a', 'b', 'c', 'd'])
+      server.record({ type: 'task-received', uuid, args: 'x'.repeat(uuid === 'b' ? 5000 : 400) });
+    const parts = (await news(server.attach('snapshot=true'))).filter((message) => message.type === 'snapshot');
+    expect(parts.map((part) => [part.part, part.last, ids(part).join('')])).toEqual([
+      [0, false, 'ab'],
+      [1, true, 'cd'],
+    ]);
+  });
+
   test('of too many tasks are the newest, and says how many there are besides', async () => {
     server = new FakeServer({ maxTasks: 20_000 });
     for (let n = 0; n < 10_030; n++) server.record({ type: 'task-received', uuid: `t${n}`, name: 'n' });
@@ -296,6 +351,23 @@ describe('a client that reads slowly', () => {
     task('d');
     server.hub.flush();
     expect(await news(slow)).toMatchObject([{ from: 8, to: 10, tasks: [{ task_id: 'd' }] }]);
+  });
+
+  test('in the middle of much that happened goes on with the first event that it was not told', async () => {
+    server = new FakeServer({ maxBuffered: 100, maxText: 500 });
+    const socket = server.attach('topics=events');
+    // Its connection takes one message more, and then nothing.
+    socket.on('frame', () => {
+      if (socket.messages.at(-1)?.type === 'changes') socket.bufferedAmount = 101;
+    });
+    for (const uuid of ['a', 'b', 'c', 'd']) server.record({ type: 'task-sent', uuid, args: 'x'.repeat(400) });
+    server.hub.flush();
+    expect(socket.messages.map(({ type }) => type).slice(-2)).toEqual(['changes', 'behind']);
+    socket.removeAllListeners('frame');
+    socket.bufferedAmount = 0;
+    await settle();
+    const told = changes(socket.messages).flatMap(({ events }) => events.map(({ position }) => position));
+    expect(told).toEqual([1, 2, 3, 4]);
   });
 
   test('ten that never read do not keep another from being brought up to date', async () => {
@@ -343,6 +415,34 @@ describe('a client that asks for something else while it is brought up to date',
     const socket = server.attach('after=e:1');
     server.journal.onRead = () => socket.say(again);
     expect((await news(socket)).map(({ type }) => type)).toEqual(['hello', 'subscribed', 'subscribed', 'live']);
+  });
+});
+
+describe('events of which the hub does not know', () => {
+  const positions = (socket: FakeSocket): number[] =>
+    changes(socket.messages).flatMap(({ events }) => events.map(({ position }) => position));
+
+  test('because more came at a time than it remembers, are told by the journal', async () => {
+    const [events, tasks] = [server.attach('topics=events'), server.attach('topics=tasks')];
+    for (let n = 0; n < 12_000; n++) server.record({ type: 'task-sent', uuid: `t${n % 7}` });
+    server.hub.flush();
+    expect(events.messages.at(-1)).toMatchObject({ type: 'behind' });
+    while (events.messages.at(-1)?.type !== 'live') await settle();
+    server.record({ type: 'worker-heartbeat' });
+    server.hub.flush();
+    expect(positions(events)).toEqual(Array.from({ length: 12_001 }, (_, n) => n + 1));
+    expect(tasks.messages.map(({ type }) => type)).toEqual(['hello', 'subscribed', 'live', 'changes']);
+  });
+
+  test('because they were folded, but not published, when somebody first asked for events, are told, too', async () => {
+    server.attach('topics=tasks');
+    server.record({ type: 'task-sent', uuid: 'a' });
+    server.fold({ type: 'task-sent', uuid: 'b' });
+    const socket = server.attach('topics=events');
+    server.record({ type: 'task-sent', uuid: 'c' });
+    server.hub.flush();
+    await settle();
+    expect(positions(socket)).toEqual([2, 3]);
   });
 });
 

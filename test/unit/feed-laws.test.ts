@@ -17,6 +17,8 @@ afterEach(() => {
 
 const FILTERS = ['', 'state:STARTED', 'NOT state:SUCCESS', 'name:a', 'worker:w1@h', 'result:1 OR state:RECEIVED'];
 
+const EVENTS = { topics: 'tasks,workers,events' };
+
 type Step =
   | { readonly do: 'event'; readonly event: Event; readonly after: number }
   | { readonly do: 'connect' | 'cut' | 'read' | 'slow' | 'fast'; readonly client: number; readonly reads: boolean }
@@ -153,16 +155,19 @@ test.each([
   ['a memory for half of them', 5, 1_000_000],
   ['a trail of eight changes, so that the journal is read', 1000, 1_000_000, 8],
   ['few events that are gone through', 1000, 10, 2],
+  ['messages for a record or two', 1000, 1_000_000, 100_000, 500],
+  ['the same, with a small memory and a short trail', 5, 1_000_000, 8, 500],
 ])(
   'a client ends with the state of the server: %s',
-  async (_, maxTasks, maxEvents, trail = 100_000) => {
+  async (_, maxTasks, maxEvents, trail = 100_000, maxText = 1_000_000) => {
     const property = fc.asyncProperty(
       fc.array(fc.constantFrom(...FILTERS), { minLength: 3, maxLength: 3 }),
       fc.array(step, { minLength: 1, maxLength: 60 }),
       async (filters, steps) => {
-        const model = new FeedModel({ maxTasks, maxEvents, trail, maxBuffered: 1000, maxRecords: 3 });
+        const model = new FeedModel({ maxTasks, maxEvents, trail, maxBuffered: 1000, maxRecords: 3, maxText });
         await model.start();
-        for (const [n, q] of filters.entries()) model.connect({ q, ...(n < 2 && { after: 'e:0' }) });
+        for (const [n, q] of filters.entries())
+          model.connect({ q, ...(n < 2 && { after: 'e:0' }), ...(n > 0 && EVENTS) });
         await play(model, steps);
         await finish(model);
         const workers = model.workers();

@@ -101,6 +101,28 @@ describe('changes', () => {
     ]);
   });
 
+  test('long records, and long events, are told by several messages', () => {
+    server = new FakeServer({ maxText: 1000 });
+    const [records, events] = [server.attach('topics=tasks'), server.attach('topics=events')];
+    for (const [uuid, length] of Object.entries({ a: 400, b: 700, c: 5000, d: 1 }))
+      server.record({ type: 'task-received', uuid, args: 'x'.repeat(length) });
+    server.hub.flush();
+    const told = ({ from, to, tasks, events }: Changes): unknown[] => [
+      ...[from, to, tasks.map(({ task_id }) => task_id).join('')],
+      events.map(({ event }) => event.uuid).join(''),
+    ];
+    expect(changesOf(records.messages).map(told)).toEqual([
+      [0, 0, 'ab', ''],
+      [0, 0, 'c', ''],
+      [0, 4, 'd', ''],
+    ]);
+    expect(changesOf(events.messages).map(told)).toEqual([
+      [0, 2, '', 'ab'],
+      [2, 3, '', 'c'],
+      [3, 4, '', 'd'],
+    ]);
+  });
+
   test('a parent is told when it gets a child', () => {
     const socket = server.attach();
     server.record({ type: 'task-received', uuid: 'parent', name: 'n' });
