@@ -17,6 +17,7 @@ const CODES = {
   QUESTION_REFUSED: { retry: false, means: 'the API did not answer a question as it was put; the message says why' },
   API_BUSY: { retry: true, means: 'more is asked of the API than the database can answer' },
   API_UNREACHABLE: { retry: true, means: 'celerycam did not answer, or not as it should' },
+  PROTOCOL_UNKNOWN: { retry: false, means: 'celerycam’s live feed speaks another protocol than this client' },
   RESULT_UNREADABLE: { retry: false, means: 'what is stored cannot be read as the result that it should be' },
   VALUE_REFUSED: { retry: false, means: 'a value cannot be stored as the result of a task' },
   LISTEN_FAILED: { retry: false, means: 'the HTTP server could not listen on its address' },

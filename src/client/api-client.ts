@@ -56,7 +56,9 @@ export class ApiClient {
     const request = { method, headers, ...(body && { body: JSON.stringify(body) }), ...(signal && { signal }) };
     const unreachable = (cause: unknown): never => this.#unreachable(cause, signal);
     const response = await this.#fetch(this.#urlOf(path, question), request).catch(unreachable);
-    const answer: unknown = await response.json().catch(unreachable);
+    // What refuses may be a proxy, which does so in words of its own.
+    const answer: unknown = await response.json().catch((cause) => (refuses(response) ? {} : unreachable(cause)));
+    signal?.throwIfAborted();
     if (response.ok || (path === '/readyz' && response.status === 503)) return answer;
     const told = answer as Partial<ErrorAnswer>;
     const message = typeof told.error === 'string' ? told.error : `it answered ${response.status}`;
@@ -87,6 +89,10 @@ export class ApiClient {
     const message = `celerycam at ${redactUrl(this.#base)} does not answer: ${reasonOf(deeper ?? cause)}`;
     throw new MonitorError('API_UNREACHABLE', message, { cause });
   }
+}
+
+function refuses({ status }: Response): boolean {
+  return status >= 400 && status < 500;
 }
 
 function textOf(value: unknown): string {

@@ -1,5 +1,6 @@
 /** What a `LiveFeed` is asked for, and what it tells. */
 import type { FeedMessage, Subscribe } from '../contract/feed.ts';
+import type { MonitorError } from '../errors.ts';
 
 /** What to hear of; see the contract's `subscribe`. Nothing asked: all tasks and workers. */
 export type FeedSubscription = Pick<Subscribe, 'q' | 'cluster' | 'topics' | 'events' | 'snapshot'>;
@@ -9,6 +10,8 @@ export interface LiveFeedOptions extends FeedSubscription {
   readonly after?: string | undefined;
   /** To log in with: each connection is opened with a ticket for it. */
   readonly token?: string | undefined;
+  /** Ends the feed, as closing it does. */
+  readonly signal?: AbortSignal | undefined;
   /** @default the global WebSocket; in Node 20, which has none, that of the package `ws` */
   readonly WebSocket?: WebSocketClass | undefined;
   /**
@@ -48,6 +51,11 @@ export type LiveFeedEvents = {
   open: () => void;
   /** The connection is lost, or there was none. It is tried again in so many milliseconds. */
   lost: (at: { readonly reason: string; readonly retryIn: number }) => void;
+  /**
+   * The feed has ended by itself, since trying again cannot help: QUESTION_REFUSED, the token is not good, or
+   * PROTOCOL_UNKNOWN. Whoever iterates has it thrown.
+   */
+  failed: (error: MonitorError) => void;
   /** Whoever iterates takes messages too slowly, so the connection is given up until all that wait were taken. */
   paused: (at: { readonly waiting: number }) => void;
 };

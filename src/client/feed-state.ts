@@ -6,9 +6,9 @@ type Records = Pick<Changes | FeedSnapshot, 'tasks' | 'workers'>;
 
 export class FeedState {
   /** By `keyOf(cluster, task_id)`. */
-  readonly tasks = new Map<string, TaskRecord>();
+  readonly tasks: Map<string, TaskRecord> = new Map();
   /** By `keyOf(cluster, hostname)`. */
-  readonly workers = new Map<string, WorkerRecord>();
+  readonly workers: Map<string, WorkerRecord> = new Map();
   /** True while it is what the server has: from `live` on, until the feed is behind or begins anew. */
   isLive = false;
 

@@ -25,6 +25,7 @@ export type {
 } from '../contract/periodic.ts';
 export type { TaskRecord, WorkerRecord } from '../contract/records.ts';
 export type { GroupAnswer, ResultRecord } from '../contract/results.ts';
+export { type ErrorCode, MonitorError } from '../errors.ts';
 export { type ApiOptions, type AskOptions, refusalIn } from './api-client.ts';
 export type {
   FeedSubscription,

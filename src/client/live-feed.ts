@@ -1,12 +1,15 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The live feed as a client has it: connected for as long as it is wanted, going on after every loss of the connection, and
  * every restart of celerycam, from where it was. For browsers and Node.
  */
 import { EventEmitter } from 'eventemitter3';
 import type { FeedMessage, Subscribe } from '../contract/feed.ts';
-import { defaultWebSocket, feedAddress } from './feed-address.ts';
+import { MonitorError, reasonOf } from '../errors.ts';
+import { refusalIn } from './api-client.ts';
+import { checkedUrl, defaultWebSocket, feedAddress } from './feed-address.ts';
 import type { FeedSubscription, LiveFeedEvents, LiveFeedOptions, WebSocketLike } from './feed-options.ts';
-import { readMessage } from './messages.ts';
+import { PROTOCOL, readMessage } from './messages.ts';
 
 const OPEN = 1;
 
@@ -21,7 +24,10 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
   readonly #url: () => string | Promise<string>;
   readonly #options: LiveFeedOptions;
   #subscription: FeedSubscription;
+  /** Of what has arrived: where the next connection goes on. */
   #cursor: string | null;
+  /** Of what was taken by whoever iterates; undefined before anybody does. */
+  #taken: string | null | undefined;
   #socket: WebSocketLike | null = null;
   /** Counts attempts since the last message. */
   #attempts = 0;
@@ -34,7 +40,9 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
   #silence: ReturnType<typeof setTimeout> | null = null;
   #isClosed = false;
   #isPaused = false;
-  readonly #waiting: FeedMessage[] = [];
+  #failure: MonitorError | null = null;
+  /** What is to be taken, with the place to go on from when it was. */
+  readonly #waiting: { readonly message: FeedMessage; cursor: string | null }[] = [];
   #isIterated = false;
   #wake: (() => void) | null = null;
   readonly #closed: Promise<void>;
@@ -43,10 +51,12 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
   /**
    * @param url of celerycam, `http://host:port` or with a path before `/live`; or a function that gives it anew for each
    *   connection, where a query string with a short-lived ticket belongs to it
+   * @throws MonitorError CONFIG_INVALID for what is no such URL
    */
   constructor(url: string | URL | (() => string | Promise<string>), options: LiveFeedOptions = {}) {
     super();
-    this.#url = typeof url === 'function' ? url : () => String(url);
+    const address = typeof url === 'function' ? url : checkedUrl(url);
+    this.#url = typeof address === 'function' ? address : () => address;
     this.#options = options;
     const { q, cluster, topics, events, snapshot, after } = options;
     this.#subscription = { q, cluster, topics, events, snapshot };
@@ -54,12 +64,17 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
     this.#closed = new Promise((resolve) => {
       this.#tellClosed = resolve;
     });
-    void this.#connect();
+    options.signal?.addEventListener('abort', this.#abort);
+    if (options.signal?.aborted) void this.close();
+    else void this.#connect();
   }
 
-  /** Where another feed could go on from; null before there is such a place. */
+  /**
+   * Where another feed could go on from, with nothing left out of what was not taken yet by whoever iterates; null before
+   * there is such a place.
+   */
   get cursor(): string | null {
-    return this.#cursor;
+    return this.#taken === undefined ? this.#cursor : this.#taken;
   }
 
   get isConnected(): boolean {
@@ -75,6 +90,8 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
     this.#subscription = subscription;
     // A place in the old subscription is none in the new: what matches now may have changed long before.
     this.#cursor = null;
+    if (this.#taken !== undefined) this.#taken = null;
+    for (const each of this.#waiting) each.cursor = null;
     if (this.#socket?.readyState !== OPEN) return;
     this.#ids += 1;
     this.#awaited = `${this.#ids}`;
@@ -82,22 +99,25 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
     this.#socket.send(JSON.stringify(message));
   }
 
-  /** Every message from now on, until the feed is closed. One iteration at a time. */
+  /**
+   * Every message from now on, until the feed is closed. One iteration at a time.
+   * @throws MonitorError QUESTION_REFUSED, PROTOCOL_UNKNOWN where the feed has `failed`
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<FeedMessage, void, undefined> {
     if (this.#isIterated) throw new Error('this feed is iterated over already; open another one');
     this.#isIterated = true;
+    if (this.#taken === undefined) this.#taken = this.#cursor;
     try {
       while (true) {
-        const message = this.#waiting.shift();
-        if (message) {
-          yield message;
+        const next = this.#waiting.shift();
+        if (next) {
+          this.#taken = next.cursor;
+          yield next.message;
           continue;
         }
+        if (this.#failure) throw this.#failure;
         if (this.#isClosed) return;
-        if (this.#isPaused) {
-          this.#isPaused = false;
-          void this.#connect();
-        }
+        this.#goOn();
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
@@ -105,6 +125,7 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
     } finally {
       this.#isIterated = false;
       this.#waiting.length = 0;
+      this.#goOn();
     }
   }
 
@@ -113,6 +134,7 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#clearTimers();
+      this.#options.signal?.removeEventListener('abort', this.#abort);
       this.#wake?.();
       if (this.#socket) this.#socket.close(1000);
       else this.#tellClosed();
@@ -123,6 +145,8 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+
+  readonly #abort = (): void => void this.close();
 
   async #connect(): Promise<void> {
     this.#retry = null;
@@ -135,7 +159,9 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
       }
       this.#listen(new WebSocket(url));
     } catch (error) {
-      this.#lose(error instanceof Error ? error.message : String(error));
+      // The same token will not do next time either. What else is refused may be a proxy's fault, or for now.
+      if ([401, 403].includes(refusalIn(error)?.status ?? 0)) this.#fail(error as MonitorError);
+      else this.#lose(reasonOf(error));
     }
   }
 
@@ -160,7 +186,18 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
   }
 
   #take(socket: WebSocketLike, text: string): void {
-    const message = readMessage(text);
+    let message: FeedMessage;
+    try {
+      message = readMessage(text);
+    } catch (error) {
+      this.#drop(socket, `what answers is no live feed: ${reasonOf(error)}`);
+      return;
+    }
+    if (message.type === 'hello' && message.protocol !== PROTOCOL) {
+      const spoken = `celerycam ${message.version} speaks protocol ${message.protocol} of the live feed`;
+      this.#fail(new MonitorError('PROTOCOL_UNKNOWN', `${spoken}, this client ${PROTOCOL}: install the same version`));
+      return;
+    }
     this.#attempts = 0;
     this.#expect(socket);
     if (this.#awaited !== null && 'id' in message && message.id === this.#awaited) {
@@ -172,7 +209,7 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
     if (message.type === 'error') this.emit('refused', message);
     else (this.emit as (type: string, message: FeedMessage) => boolean)(message.type, message);
     if (!this.#isIterated) return;
-    this.#waiting.push(message);
+    this.#waiting.push({ message, cursor: this.#cursor });
     this.#wake?.();
     if (this.#waiting.length > (this.#options.maxWaiting ?? 1000)) this.#pause();
   }
@@ -210,6 +247,28 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
     this.emit('paused', { waiting: this.#waiting.length });
   }
 
+  /** Where it was paused: it is not to be any more. */
+  #goOn(): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    void this.#connect();
+  }
+
+  /** Gives up a connection that is of no use. */
+  #drop(socket: WebSocketLike, reason: string): void {
+    // The closing handshake of a dead connection may take for ever.
+    this.#socket = null;
+    socket.close();
+    this.#lose(reason);
+  }
+
+  #fail(error: MonitorError): void {
+    if (this.#isClosed) return;
+    this.#failure = error;
+    void this.close();
+    this.emit('failed', error);
+  }
+
   #lose(reason: string): void {
     if (this.#isClosed) {
       this.#tellClosed();
@@ -227,11 +286,7 @@ export class LiveFeed extends EventEmitter<LiveFeedEvents> implements AsyncDispo
   #expect(socket: WebSocketLike): void {
     if (this.#silence) clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
-      if (socket !== this.#socket) return;
-      // The closing handshake of a dead connection may take for ever.
-      this.#socket = null;
-      socket.close();
-      this.#lose('nothing was heard of the server');
+      if (socket === this.#socket) this.#drop(socket, 'nothing was heard of the server');
     }, this.#options.patience ?? 45_000);
   }
 

@@ -1,9 +1,12 @@
 /** What arrives, as messages of the contract: fields that the feed leaves out, because they are null, are there again. */
-import type { FeedMessage } from '../contract/feed.ts';
+import type { FeedMessage, Hello } from '../contract/feed.ts';
 import type { TaskRecord, WorkerRecord } from '../contract/records.ts';
 
 /** Every field that may be null. */
 type Nulls<T> = { readonly [K in keyof T as null extends T[K] ? K : never]: null };
+
+/** The protocol that is understood here. */
+export const PROTOCOL: Hello['protocol'] = 1;
 
 type RunRecord = NonNullable<TaskRecord['runs']>[number];
 
@@ -25,9 +28,10 @@ const WORKER: Nulls<WorkerRecord> = {
   ...{ sw_ident: null, sw_ver: null, sw_sys: null, skew: null, extra: null },
 };
 
-/** Reads a frame of the feed. @throws SyntaxError for what is not JSON */
+/** Reads a frame of the feed. @throws SyntaxError, TypeError for what is none */
 export function readMessage(text: string): FeedMessage {
   const message = JSON.parse(text) as FeedMessage;
+  if (typeof message.type !== 'string') throw new TypeError('it has no type');
   if (message.type !== 'changes' && message.type !== 'snapshot') return message;
   return {
     ...message,

@@ -3,8 +3,7 @@
  * would be half of what is sent. Reading one by its schema gives the whole record again.
  */
 import { z } from 'zod';
-import type { Json } from '../domain/event.ts';
-import { runRecord, type TaskRecord, taskRecord, type WorkerRecord, workerRecord } from './records.ts';
+import { json, runRecord, type TaskRecord, taskRecord, type WorkerRecord, workerRecord } from './records.ts';
 
 /** The same object, whose fields that may be null may be absent too, and are null then. */
 function sparse<Shape extends z.ZodRawShape>(record: z.ZodObject<Shape>): typeof record {
@@ -16,8 +15,6 @@ function sparse<Shape extends z.ZodRawShape>(record: z.ZodObject<Shape>): typeof
 
 export const feedTaskRecord = sparse(taskRecord.extend({ runs: z.array(sparse(runRecord)).nullable() }));
 export const feedWorkerRecord = sparse(workerRecord);
-
-const json: z.ZodType<Json> = z.json();
 
 /** An event as it was recorded. */
 export const eventRecord = z.strictObject({

@@ -10,7 +10,9 @@ import { skewOf, type Worker } from '../domain/worker.ts';
 /** Epoch seconds, or a length of time in seconds. */
 const seconds = z.number().nullable();
 const text = z.string().nullable();
-export const json: z.ZodType<Json> = z.json();
+/** Has a name of its own, so that declarations of schemas with it refer to this file, and a browser's compiler reads no more. */
+export interface JsonSchema extends z.ZodType<Json> {}
+export const json: JsonSchema = z.json();
 const extra = z.record(z.string(), json).nullable();
 
 /** One run of a task: an attempt, a redelivery or a re-run. */

@@ -75,6 +75,7 @@ async function listen(): Promise<void> {
   feed = new LiveFeed(feedAddress, { topics: ['snapshots'], maxBackoff: LONGEST });
   feed.on('shutter', () => askAt(asked + SOONEST));
   feed.on('lost', () => askAt(asked + SOONEST));
+  feed.on('failed', () => askAt(asked + SOONEST));
 }
 
 /** With a ticket, since not every browser sends a login along with a WebSocket. */

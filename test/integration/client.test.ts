@@ -1,9 +1,11 @@
 /** `LiveFeed` and `/api/changes` against the real HTTP server. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { FeedState, LiveFeed, type LiveFeedOptions } from '../../src/client/index.ts';
+import { FeedState, LiveFeed, type LiveFeedOptions, type MonitorError, refusalIn } from '../../src/client/index.ts';
 import { type FeedMessage, feedMessage } from '../../src/contract/feed.ts';
 import { listen, type Server } from '../../src/http/server.ts';
 import { AsyncStack } from '../../src/runtime.ts';
@@ -39,8 +41,24 @@ async function restart(): Promise<void> {
   server = await serve(fake, Number(new URL(server.url).port));
 }
 
-function open(options: LiveFeedOptions = {}): LiveFeed {
-  return stack.use(new LiveFeed(server.url, { backoff: 5, maxBackoff: 50, ...options }));
+function open(options: LiveFeedOptions = {}, url = server.url): LiveFeed {
+  return stack.use(new LiveFeed(url, { backoff: 5, maxBackoff: 50, ...options }));
+}
+
+/** A WebSocket server that says this to everybody. */
+async function strangerWho(...frames: readonly string[]): Promise<AsyncDisposable & { readonly url: string }> {
+  const stranger = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  stranger.on('connection', (socket) => {
+    for (const frame of frames) socket.send(frame);
+  });
+  await once(stranger, 'listening');
+  return {
+    url: `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      for (const client of stranger.clients) client.terminate();
+      await new Promise((resolve) => stranger.close(resolve));
+    },
+  };
 }
 
 async function next<Type extends 'live' | 'changes' | 'refused' | 'lost' | 'paused' | 'reset' | 'subscribed'>(
@@ -162,6 +180,129 @@ describe('LiveFeed', () => {
     while (pauses.length < 6) pauses.push(Number((await next(feed, 'lost'))['retryIn']));
     expect(pauses.at(-1)).toBeGreaterThan(pauses[0] as number);
     await feed.close();
+  });
+
+  test('its cursor leaves out nothing that was not taken yet, also after the loop was left', async () => {
+    const feed = open({ topics: ['tasks'] });
+    const names: string[] = [];
+    for await (const message of feed) {
+      if (message.type === 'live') for (const uuid of ['a', 'b', 'c']) task(uuid);
+      if (message.type !== 'changes') continue;
+      names.push(...message.tasks.map(({ task_id }) => task_id));
+      const more = next(feed, 'changes');
+      task(`later ${names.length}`);
+      await more;
+      expect(feed.cursor).toBe(message.cursor);
+      break;
+    }
+    expect(names.length).toBeGreaterThan(0);
+    const other = open({ topics: ['tasks'], after: feed.cursor as string });
+    const { tasks = [] } = await next(other, 'changes');
+    names.push(...tasks.map(({ task_id }) => task_id));
+    expect(names.sort()).toEqual(['a', 'b', 'c', expect.stringContaining('later')]);
+    feed.subscribe({ q: 'name:x' });
+    expect(feed.cursor).toBeNull();
+  });
+
+  test('a loop that is left while it was paused leaves the feed connected for listeners', async () => {
+    const feed = open({ maxWaiting: 1 });
+    const paused = next(feed, 'paused');
+    for await (const _ of feed) {
+      await paused;
+      break;
+    }
+    await next(feed, 'live');
+    expect(feed.isConnected).toBe(true);
+  });
+
+  test('ends by its signal', async () => {
+    const stop = new AbortController();
+    const feed = open({ signal: stop.signal });
+    feed.on('live', () => stop.abort());
+    const types: string[] = [];
+    for await (const { type } of feed) types.push(type);
+    expect(types).toContain('live');
+    expect(feed.isConnected).toBe(false);
+    const stillborn = open({ signal: AbortSignal.abort() });
+    await expect(stillborn[Symbol.asyncIterator]().next()).resolves.toEqual({ done: true, value: undefined });
+  });
+
+  test.each(['127.0.0.1:5555', 'localhost:5555', 'ftp://h', ''])('%j is refused as an address at once', (url) => {
+    expect(() => new LiveFeed(url)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('http://localhost:5555') }),
+    );
+  });
+
+  test('a token that is not good ends it with that error; a server that is down does not', async () => {
+    const answers = [
+      [502, 'Bad Gateway'],
+      [503, '{"error":"the database does not answer"}'],
+      [401, '{"error":"the token was revoked"}'],
+    ] as const;
+    let asked = 0;
+    const gate = createServer((_, response) => {
+      const [status, body] = answers[asked++] ?? [500, ''];
+      response.writeHead(status).end(body);
+    });
+    await using _ = { [Symbol.asyncDispose]: async () => void gate.close() };
+    await once(gate.listen(0, '127.0.0.1'), 'listening');
+    const feed = open({ token: 'old' }, `http://127.0.0.1:${(gate.address() as AddressInfo).port}/cam`);
+    const lost: string[] = [];
+    const failed: MonitorError[] = [];
+    feed.on('lost', ({ reason }) => lost.push(reason));
+    feed.on('failed', (error) => failed.push(error));
+    const failure: unknown = await feed[Symbol.asyncIterator]()
+      .next()
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'QUESTION_REFUSED', message: 'the token was revoked' });
+    expect(failed).toEqual([failure]);
+    expect(refusalIn(failure)?.status).toBe(401);
+    expect(lost).toEqual([expect.stringContaining('does not answer'), 'the database does not answer']);
+    await feed.close();
+    await expect(feed[Symbol.asyncIterator]().next()).rejects.toBe(failure);
+    expect(asked).toBe(3);
+  });
+
+  test.each(['hello you', 'null', '5', '{"type":"changes"}'])(
+    'a server that says %j is no live feed, and is left again',
+    async (said) => {
+      await using stranger = await strangerWho(said);
+      const feed = open({}, stranger.url);
+      for (let n = 0; n < 2; n++) {
+        expect(await next(feed, 'lost')).toMatchObject({ reason: expect.stringContaining('no live feed') });
+      }
+      await feed.close();
+    },
+  );
+
+  test('a newer server whose protocol it does not know ends it; what is new within the same it leaves alone', async () => {
+    const hello = {
+      type: 'hello',
+      version: '9.0',
+      epoch: 'e',
+      position: 0,
+      cursor: 'e:0',
+      clusters: [],
+      simulated: false,
+    };
+    await using newer = await strangerWho(JSON.stringify({ ...hello, protocol: 2 }));
+    const failure: unknown = await open({}, newer.url)
+      [Symbol.asyncIterator]()
+      .next()
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      code: 'PROTOCOL_UNKNOWN',
+      message: 'celerycam 9.0 speaks protocol 2 of the live feed, this client 1: install the same version',
+    });
+    const news = JSON.stringify({ type: 'news', of: 'tomorrow' });
+    await using same = await strangerWho(JSON.stringify({ ...hello, protocol: 1, more: true }), news);
+    const state = new FeedState();
+    const types: string[] = [];
+    for await (const message of open({}, same.url)) {
+      state.apply(message);
+      if (types.push(message.type) === 2) break;
+    }
+    expect(types).toEqual(['hello', 'news']);
   });
 
   test('closing it is possible at any moment, and twice', async () => {

@@ -3,8 +3,13 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { build } from 'vite';
 import { beforeAll, expect, test } from 'vitest';
+import { listen } from '../../src/http/server.ts';
+import { openBrowser, openPage } from '../support/browser.ts';
+import { FakeServer } from '../support/feed.ts';
 import { scratch } from '../support/scratch.ts';
+import { apiSources } from '../support/sources.ts';
 
 const exec = promisify(execFile);
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -31,6 +36,16 @@ beforeAll(async () => {
   symlinkSync(join(ROOT, 'node_modules'), join(installed, 'node_modules'));
   writeFileSync(join(project, 'package.json'), '{"name":"a-program","type":"module"}');
 });
+
+/** What the compiler says of such a program in the project. */
+async function compile(source: string, settings: readonly string[]): Promise<string> {
+  writeFileSync(join(project, 'using.ts'), source);
+  const all = ['--target', 'es2023', '--strict', '--noEmit', '--ignoreConfig', ...settings, 'using.ts'];
+  return exec(join(ROOT, 'node_modules/.bin/tsc'), all, { cwd: project }).then(
+    ({ stdout }) => stdout,
+    ({ stdout }: { stdout: string }) => stdout,
+  );
+}
 
 test('npm pack contains what runs, and nothing else', () => {
   const paths = packed.files.map(({ path }) => path);
@@ -89,19 +104,55 @@ export async function failures(url: string): Promise<string[]> {
 }
 `;
   const wrong = `export const nameOf = (event: CeleryEvent): string => event.name;\n`;
-  const settings = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,esnext.disposable', '--strict'];
-  const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types'), '--noEmit', '--ignoreConfig'];
-  const compile = async (source: string): Promise<string> => {
-    writeFileSync(join(project, 'using.ts'), source);
-    const tsc = join(ROOT, 'node_modules/.bin/tsc');
-    const done = exec(tsc, [...settings, ...types, '--skipLibCheck', 'using.ts'], { cwd: project });
-    return done.then(
-      ({ stdout }) => stdout,
-      ({ stdout }: { stdout: string }) => stdout,
-    );
-  };
-  expect(await compile(using)).toBe('');
-  expect(await compile(using + wrong)).toContain("Property 'name' does not exist on type 'CeleryEvent'");
+  const settings = [...['--module', 'nodenext', '--lib', 'es2023,esnext.disposable'], '--skipLibCheck'];
+  settings.push('--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types'));
+  expect(await compile(using, settings)).toBe('');
+  expect(await compile(using + wrong, settings)).toContain("Property 'name' does not exist on type 'CeleryEvent'");
+});
+
+const BROWSER = `import { FeedState, History, LiveFeed, MonitorError } from 'celerycam/client';
+declare const told: (what: string) => void;
+const url = new URL('/', location.href);
+await using feed = new LiveFeed(url, { q: 'name:mail.*', snapshot: true });
+const state = new FeedState();
+for await (const message of feed) {
+  state.apply(message);
+  if (state.isLive) break;
+}
+const { clusters } = await new History({ url }).cluster();
+const refused = await new History({ url }).tasks({ q: 'nonsense:1' }).catch((error: unknown) => error);
+const code = refused instanceof MonitorError ? refused.code : 'none';
+told(\`\${[...state.tasks.values()].map(({ name }) => name).join()} \${clusters.length} \${code}\`);
+`;
+
+test('its client needs no types of Node, nor more of the language than browsers’ libraries have', async () => {
+  const settings = ['--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'es2023,dom', '--types', ''];
+  expect(await compile(BROWSER, settings)).toBe('');
+  expect(await compile(BROWSER.replace('name }', 'nam }'), settings)).toContain("Property 'nam' does not exist");
+});
+
+test('and runs in a browser, bundled, in few bytes', async () => {
+  const fake = new FakeServer();
+  fake.record({ type: 'task-received', uuid: 'a', name: 'mail.send' });
+  fake.record({ type: 'task-received', uuid: 'b', name: 'other' });
+  const sources = apiSources({ clusters: fake.clusters, clock: () => fake.now });
+  await using server = await listen(sources, fake.hub, { host: '127.0.0.1', port: 0 });
+  writeFileSync(join(project, 'main.ts'), BROWSER);
+  const outDir = join(project, 'bundle');
+  const lib = { entry: 'main.ts', formats: ['es' as const], fileName: 'main' };
+  const rolldownOptions = { output: { codeSplitting: false } };
+  await build({ root: project, logLevel: 'error', build: { outDir, lib, target: 'es2022', rolldownOptions } });
+  const [file, ...others] = readdirSync(outDir);
+  expect(others).toEqual([]);
+  const content = readFileSync(join(outDir, file as string), 'utf8');
+  expect(gzipSync(content).length).toBeLessThan(10_000);
+
+  await using browser = await openBrowser();
+  const { page } = await openPage(browser, `${server.url}/healthz`, { bypassCSP: true });
+  const answered = new Promise(
+    (resolve) => void page.exposeFunction('told', resolve).then(() => page.addScriptTag({ content, type: 'module' })),
+  );
+  expect(await answered).toBe('mail.send 1 QUESTION_REFUSED');
 });
 
 test('its client can be imported, and asks for nothing of Node', async () => {
