@@ -55,7 +55,12 @@ export interface OpenApi {
   readonly servers: readonly { readonly url: string }[];
   /** By path and method. */
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  /** By which of these somebody may log in; `{}`: where nobody has to. */
+  readonly security: readonly Readonly<Record<string, readonly never[]>>[];
+  readonly components: {
+    readonly securitySchemes: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    readonly schemas: Readonly<Record<string, Schema>>;
+  };
 }
 
 /** Shapes that appear in several places, by the name that they have there. */
@@ -126,12 +131,15 @@ export function openApi(version: string): OpenApi {
             412: failure('Somebody has changed it since it was read.'),
             428: failure('The header If-Match is missing.'),
           }),
-          ...((route.params || (route.query && 'at' in route.query.shape)) && {
+          ...((route.params || (route.query && 'at' in route.query.shape) || path === '/api/difference') && {
             404: failure('Nothing is recorded of it, or nothing so early.'),
           }),
           ...((route.query || route.body || route.params) && {
             503: failure('The database does not answer at the moment.'),
           }),
+          default: failure(
+            'Not logged in (401), not allowed (403), too often (429), too long (413), or a failure (500).',
+          ),
           ...(path === '/readyz' && {
             503: { description: 'It is not ready.', content: { 'application/json': { schema } } },
           }),
@@ -150,7 +158,15 @@ export function openApi(version: string): OpenApi {
     // Relative to where this document is: there may be a prefix before it.
     servers: [{ url: '.' }],
     paths,
-    components: { schemas: schemasOf(registry) },
+    security: [{}, { token: [] }, { password: [] }, { ticket: [] }],
+    components: {
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'What `celerycam token create` gave.' },
+        password: { type: 'http', scheme: 'basic' },
+        ticket: { type: 'apiKey', in: 'query', name: 'ticket', description: 'For `/api/changes`, once.' },
+      },
+      schemas: schemasOf(registry),
+    },
   };
 }
 
@@ -190,6 +206,9 @@ function schemasOf(registry: z.core.$ZodRegistry<{ id: string }>): Readonly<Reco
       // Bounds that say no more than that a number is exact.
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      // Zod knows what a schema makes of what is absent; a document is about what is sent.
+      const { properties = {}, required } = jsonSchema;
+      if (required) jsonSchema.required = required.filter((name) => !('default' in Object(properties[name])));
     },
   });
   const parts = new Map<string, Schema>();

@@ -10,6 +10,7 @@ import { type ErrorAnswer, errorAnswer } from '../../src/contract/api.ts';
 import type { PeriodicTaskRow } from '../../src/contract/periodic.ts';
 import { type Api, api, type Route } from '../../src/contract/routes.ts';
 import { FILTER_PARAMS } from '../../src/domain/filter-params.ts';
+import { Document } from '../support/document.ts';
 import { openSender } from '../support/receiving.ts';
 import { Running } from '../support/running.ts';
 import { type Fresh, freshDatabase, freshVhost } from '../support/services.ts';
@@ -48,9 +49,21 @@ function life(uuid: string, more: Readonly<Record<string, unknown>>, ...end: rea
 /** Routes whose answer was held against the contract. */
 const seen = new Set<string>();
 
+/** The route of a path, among those that have no parameter in it, or one. */
+function routeOf(path: string): keyof Api {
+  const [plain = ''] = path.split('?');
+  const names = Object.keys(api) as (keyof Api)[];
+  const found = names.find((name) =>
+    new RegExp(`^GET ${name.slice(4).replace(/{\w+}/g, '[^/]+')}$`).test(`GET ${plain}`),
+  );
+  if (!found) throw new Error(`no route of ${path}`);
+  return found;
+}
+
 /** Asks, and holds the answer against the contract. */
 async function get<Name extends keyof Api>(name: Name, path: string) {
   const response = await fetch(`${running.url}${path}`);
+  await document.hold(name, response);
   const body = (await response.json()) as { error?: string };
   expect([path, response.status, body.error]).toEqual([path, 200, undefined]);
   seen.add(name);
@@ -60,6 +73,7 @@ async function get<Name extends keyof Api>(name: Name, path: string) {
 /** Asks what is refused. */
 async function refused(path: string, status: number): Promise<ErrorAnswer> {
   const response = await fetch(`${running.url}${path}`);
+  await document.hold(routeOf(path), response);
   const body = errorAnswer.parse(await response.json());
   expect([path, response.status]).toEqual([path, status]);
   return body;
@@ -69,6 +83,7 @@ let vhost: Fresh;
 let database: Fresh;
 let running: Running;
 let history: History;
+let document: Document;
 /** One that was sent by hand. */
 let periodic: PeriodicTaskRow;
 /** Between the first half of what happened and the second. */
@@ -80,6 +95,7 @@ beforeAll(async () => {
   running = new Running({ broker: [vhost.url], database: database.url, maxTasks: '5' });
   await running.next('receiver:ready');
   history = new History({ url: running.url });
+  document = await Document.of(running.url);
   const tasks = new PeriodicTasks({ url: running.url });
   const schedule = { kind: 'interval', every: 1, period: 'hours' } as const;
   periodic = await tasks.create({ name: 'hourly', task: 'proj.add', schedule });
@@ -120,6 +136,7 @@ test('before anything happened every route has an answer', async () => {
     const { error } = await refused(`/api/${path}?at=2020-01-01`, 404);
     expect(error).toMatch(/2020-01-01T00:00:00/);
   }
+  await refused('/api/difference?to=2020-01-01', 404);
 });
 
 describe('after something happened', () => {
@@ -315,7 +332,9 @@ describe('after something happened', () => {
       expect(rows.length).toBeGreaterThan(0);
       const path = name.slice(4).replace(/{(\w+)}/, (_, key: string) => encodeURIComponent(question[key] ?? ''));
       const url = `${running.url}${path}`;
-      const lines = (await (await fetch(`${url}?format=ndjson`)).text()).trimEnd().split('\n');
+      const exported = await fetch(`${url}?format=ndjson`);
+      await document.hold(name, exported);
+      const lines = (await exported.text()).trimEnd().split('\n');
       for (const line of lines) row?.parse(JSON.parse(line));
       expect(lines.length).toBeGreaterThanOrEqual(rows.length);
       const csv = await (await fetch(url, { headers: { accept: 'text/csv' } })).text();
@@ -367,10 +386,11 @@ describe('after something happened', () => {
     const { ticket } = api['POST /api/ticket'].response.parse(await given.json());
     const told = await fetch(`${running.url}/api/changes?snapshot=true&wait=0&ticket=${ticket}`);
     expect([told.status, told.headers.get('content-type')]).toEqual([200, 'application/x-ndjson; charset=utf-8']);
+    await document.hold('GET /api/changes', told);
     const lines = (await told.text()).trimEnd().split('\n');
     const messages = lines.map((line) => api['GET /api/changes'].response.parse(JSON.parse(line)));
     expect(messages.map(({ type }) => type)).toEqual(expect.arrayContaining(['hello', 'subscribed', 'snapshot']));
-    expect((await fetch(`${running.url}/api/changes?foo=1`)).status).toBe(400);
+    await refused('/api/changes?foo=1', 400);
   });
 
   test('every route was asked', () => {
