@@ -71,9 +71,9 @@ export async function transaction<T>(
  */
 export const BY_KEY = 'set local enable_hashjoin = off; set local enable_mergejoin = off';
 
-/** `COPY … FROM STDIN` of lines as `CopyLines` collects them, in chunks of any size. */
-export async function copyIn(client: pg.Client, target: string, chunks: Iterable<Buffer>): Promise<void> {
-  await pipeline(chunks, client.query(from(`copy ${target} from stdin`)));
+/** `COPY … FROM STDIN`. A line is asked for when Postgres takes it, so that they need not all be in memory. */
+export async function copyIn(client: pg.Client, target: string, lines: Iterable<string>): Promise<void> {
+  await pipeline(chunksOf(lines), client.query(from(`copy ${target} from stdin`)));
 }
 
 /** `COPY (query) TO STDOUT`: the bytes as they come. */
@@ -97,33 +97,24 @@ export async function* copyLines(bytes: AsyncIterable<Buffer>): AsyncGenerator<s
 }
 
 /**
- * Collects lines for `copyIn` as bytes. At once, since a text put together of many parts holds all of them until it is
- * written: ten thousand rows of such texts cost more time in garbage collection than everything else.
+ * Lines as bytes, many to a chunk. Each is written at once, since a text put together of many parts holds all of them until
+ * it is: ten thousand rows of such texts cost more time in garbage collection than everything else.
  */
-export class CopyLines {
-  readonly #chunks: Buffer[] = [];
-  #buffer = Buffer.allocUnsafe(CHUNK);
-  #used = 0;
-
-  add(line: string): void {
+export function* chunksOf(lines: Iterable<string>): Generator<Buffer, void, undefined> {
+  let buffer = Buffer.allocUnsafe(CHUNK);
+  let used = 0;
+  for (const line of lines) {
     // UTF-8 takes three bytes at most for each unit of UTF-16.
-    if (line.length * 3 > CHUNK - this.#used) this.#flush();
-    if (line.length * 3 > CHUNK) this.#chunks.push(Buffer.from(line));
-    else this.#used += this.#buffer.write(line, this.#used);
+    const most = line.length * 3;
+    if (used > 0 && most > CHUNK - used) {
+      yield buffer.subarray(0, used);
+      buffer = Buffer.allocUnsafe(CHUNK);
+      used = 0;
+    }
+    if (most > CHUNK) yield Buffer.from(line);
+    else used += buffer.write(line, used);
   }
-
-  /** All lines so far. */
-  chunks(): readonly Buffer[] {
-    this.#flush();
-    return this.#chunks;
-  }
-
-  #flush(): void {
-    if (this.#used === 0) return;
-    this.#chunks.push(this.#buffer.subarray(0, this.#used));
-    this.#buffer = Buffer.allocUnsafe(CHUNK);
-    this.#used = 0;
-  }
+  if (used > 0) yield buffer.subarray(0, used);
 }
 
 /**

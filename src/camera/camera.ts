@@ -50,8 +50,8 @@ interface Captured {
   readonly names: ReadonlyMap<State, number>;
 }
 
-/** Records captured before the event loop has its turn: some milliseconds. */
-const SLICE = 500;
+/** Records captured before the event loop has its turn: some milliseconds. Each turn keeps those waiting who hold still meanwhile. */
+const SLICE = 5000;
 
 /** Tasks that may wait for a picture. */
 const MAX_WAITING = 50_000;

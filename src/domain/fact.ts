@@ -43,7 +43,7 @@ export interface Fact {
   /** The sender's time: UTC already, whatever `utcoffset` says. */
   readonly timestamp: Seconds;
   /** When this monitor received it first. */
-  arrived: Seconds;
+  readonly arrived: Seconds;
   /** Of `sent` and `received`; null for all others. Those of one call share it. */
   readonly call: Call | null;
   /** Null where it says nothing else. */

@@ -80,6 +80,12 @@ export function createLife(): Life {
   return { attempts: NONE, sent: null, sentBefore: null, size: 0, dropped: 0, floor: null };
 }
 
+/** The life as it is now. Facts never change. */
+export function copyLife(life: Life): Life {
+  const attempts = life.attempts.map((attempt) => ({ ...attempt, more: attempt.more && [...attempt.more] }));
+  return { ...life, attempts };
+}
+
 /** Adds a fact and folds: in place when it is the last in the true order, else the whole life anew. */
 export function live(life: Life, fact: Fact): Effect {
   if (life.floor !== null && fact.timestamp <= life.floor) return 'too-old';
@@ -124,10 +130,11 @@ function isBefore(other: Fact, fact: Fact): boolean {
 /** True when a fact is kept already. What counts is when it arrived first. */
 function isRepeat(life: Life, fact: Fact): boolean {
   const facts = factsOf(life);
-  const kept = facts.find((other) => other.process.key === fact.process.key && isSame(other, fact));
+  const place = facts.findIndex((other) => other.process.key === fact.process.key && isSame(other, fact));
+  const kept = facts[place];
   if (kept === undefined) return false;
   if (fact.arrived < kept.arrived) {
-    kept.arrived = fact.arrived;
+    facts[place] = { ...kept, arrived: fact.arrived };
     foldFacts(life, facts);
   }
   return true;

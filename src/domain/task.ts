@@ -1,6 +1,6 @@
 /** The record of one task: what the events said of it, in Celery's names. */
 import type { Json, Seconds } from './event.ts';
-import type { Life } from './life.ts';
+import { copyLife, type Life } from './life.ts';
 import { FAILURE, PENDING, REJECTED, REVOKED, SUCCESS } from './states.ts';
 import { restoreLife } from './stored-life.ts';
 
@@ -94,6 +94,17 @@ export function createTask(uuid: string): Task {
     extra: null,
     life: null,
     stored_life: null,
+  };
+}
+
+/** The record as it is now: whatever becomes of the task, the copy stays. */
+export function copyTask(task: Task): Task {
+  const { children, extra, life } = task;
+  return {
+    ...task,
+    children: children && new Set(children),
+    extra: extra && { ...extra },
+    life: life && copyLife(life),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type pg from 'pg';
 import type { DeadLetter, Position, ReceivedEvent, Seconds } from '../domain/event.ts';
 import { reasonOf } from '../errors.ts';
-import { CopyLines, copyIn, isRefusal, transaction } from '../postgres.ts';
+import { copyIn, isRefusal, transaction } from '../postgres.ts';
 import { isoTime, storableText } from '../postgres-text.ts';
 import { now } from '../runtime.ts';
 import { leaveOutDuplicates, leaveOutRecorded } from './duplicates.ts';
@@ -123,11 +123,7 @@ async function write(client: pg.Client, batch: Batch, before: Head, redeliveries
   const given = await leaveOutRecorded(client, deadLetters, overtaken);
   const letters = bare ? given.map((letter) => bareLetter(letter, 'Postgres refused it')) : [...given];
   letters.push(...(await leaveOutRecorded(client, refused, overtaken)));
-  if (letters.length > 0) {
-    const lines = new CopyLines();
-    for (const letter of letters) lines.add(deadLetterLine(letter));
-    await copyIn(client, DEAD_LETTERS, lines.chunks());
-  }
+  if (letters.length > 0) await copyIn(client, DEAD_LETTERS, letters.map(deadLetterLine));
   const duplicates = events.length - fresh.length;
   if (recorded.length + letters.length + duplicates > 0) {
     const redelivered_at = again && recorded.length + letters.length > 0 ? now() : null;
@@ -152,14 +148,12 @@ async function write(client: pg.Client, batch: Batch, before: Head, redeliveries
 
 async function writeAll(client: pg.Client, events: readonly ReceivedEvent[], head: Position) {
   if (events.length === 0) return events;
-  const lines = new CopyLines();
-  let position = head;
-  for (const received of events) {
-    position += 1;
-    lines.add(eventLine(position, received));
-  }
-  await copyIn(client, EVENTS, lines.chunks());
+  await copyIn(client, EVENTS, eventLines(events, head + 1));
   return events;
+}
+
+function* eventLines(events: readonly ReceivedEvent[], first: Position): Generator<string, void, undefined> {
+  for (const [n, event] of events.entries()) yield eventLine(first + n, event);
 }
 
 /** As `writeAll`, halving what is refused until the one event is found that is the cause. */

@@ -3,12 +3,12 @@ import type { Knex } from 'knex';
 import type pg from 'pg';
 import type { Position, Seconds } from '../domain/event.ts';
 import type { Hearing } from '../domain/hearing.ts';
-import { type Liveness, orphanOf } from '../domain/liveness.ts';
+import { type Liveness, type Orphaned, orphanOf } from '../domain/liveness.ts';
 import type { Series } from '../domain/series.ts';
 import type { FoldName, State } from '../domain/state.ts';
-import type { Task } from '../domain/task.ts';
+import { copyTask, type Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
-import { BY_KEY, CopyLines, copyIn, transaction } from '../postgres.ts';
+import { BY_KEY, copyIn, transaction } from '../postgres.ts';
 import { copyNumber, copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
 import { addFigures } from './figures.ts';
 import { AHEAD, TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
@@ -34,20 +34,16 @@ const PATIENCE: Seconds = 120;
 
 /**
  * One picture, from the moment the shutter is released. Adding does no IO and copies what it needs, so the records may
- * go on changing afterwards.
+ * go on changing afterwards. Tasks, of which there are many, become lines only when Postgres takes them.
  */
 export class Picture {
   readonly takenAt: Seconds;
   readonly position: Position;
-  tasks = 0;
-  workers = 0;
   readonly #clusters: Record<string, ClusterSummary> = {};
-  readonly #names = new CopyLines();
-  readonly #workers = new CopyLines();
-  readonly #tasks = new CopyLines();
-  readonly #series = new CopyLines();
-  #hasSeries = false;
-  #hasNames = false;
+  readonly #names: string[] = [];
+  readonly #workers: string[] = [];
+  readonly #tasks: Taken[] = [];
+  readonly #series: string[] = [];
   /** Some task's key is not its uuid, so that two tasks may have one key. */
   #marked = false;
 
@@ -56,25 +52,30 @@ export class Picture {
     this.position = position;
   }
 
+  get tasks(): number {
+    return this.#tasks.length;
+  }
+
+  get workers(): number {
+    return this.#workers.length;
+  }
+
   addTask(state: State, task: Task): void {
-    this.#tasks.add(taskLine(state.cluster, task, this.takenAt, orphanOf(task, state, this.takenAt)));
+    const orphaned = orphanOf(task, state, this.takenAt);
+    this.#tasks.push({ cluster: state.cluster, task: copyTask(task), orphaned });
     if (!this.#marked) this.#marked = storableKey(task.uuid) !== task.uuid;
-    this.tasks += 1;
   }
 
   addWorker(state: State, worker: Worker, liveness: Liveness): void {
-    this.#workers.add(workerLine(state.cluster, worker, liveness));
-    this.workers += 1;
+    this.#workers.push(workerLine(state.cluster, worker, liveness));
   }
 
   addName(state: State, name: string): void {
-    this.#hasNames = true;
-    this.#names.add(`${copyText(state.cluster)}\t${copyText(storableKey(name))}\n`);
+    this.#names.push(`${copyText(state.cluster)}\t${copyText(storableKey(name))}\n`);
   }
 
   addSeries({ kind, labels, counts }: Series): void {
-    this.#hasSeries = true;
-    this.#series.add(`${kind}\t${copyText(JSON.stringify(labels))}\t{${counts.map(copyNumber).join(',')}}\n`);
+    this.#series.push(`${kind}\t${copyText(JSON.stringify(labels))}\t{${counts.map(copyNumber).join(',')}}\n`);
   }
 
   addSummary(state: State, summary: ClusterSummary): void {
@@ -91,13 +92,17 @@ export class Picture {
       const id = await this.#insertSnapshot(client);
       if (id === null) return null;
       const snapshot = { id, takenAt: this.takenAt };
-      if (this.workers > 0) await merge(client, WORKERS, this.#workers.chunks(), snapshot, true);
-      if (this.tasks > 0) await merge(client, TASKS, this.#tasks.chunks(), snapshot, this.#marked);
-      if (this.#hasNames) await addNames(client, this.#names.chunks());
-      if (this.#hasSeries) await putSeries(client, this.#series.chunks());
+      if (this.workers > 0) await merge(client, WORKERS, this.#workers, snapshot, true);
+      if (this.tasks > 0) await merge(client, TASKS, this.#taskLines(), snapshot, this.#marked);
+      if (this.#names.length > 0) await addNames(client, this.#names);
+      if (this.#series.length > 0) await putSeries(client, this.#series);
       return id;
     };
     return transaction(db, { seconds: PATIENCE }, work, BY_KEY);
+  }
+
+  *#taskLines(): Generator<string, void, undefined> {
+    for (const { cluster, task, orphaned } of this.#tasks) yield taskLine(cluster, task, this.takenAt, orphaned);
   }
 
   async #insertSnapshot(client: pg.Client): Promise<number | null> {
@@ -112,6 +117,13 @@ export class Picture {
     );
     return rows[0]?.id ?? null;
   }
+}
+
+/** A task as it was when the shutter was released. */
+interface Taken {
+  readonly cluster: string;
+  readonly task: Task;
+  readonly orphaned: Orphaned | null;
 }
 
 /** How a table of present records and its history are written. */
@@ -152,7 +164,7 @@ const WORKERS: Versioned = {
 async function merge(
   client: pg.Client,
   { states, history, key, columns, version, times, figures }: Versioned,
-  lines: Iterable<Buffer>,
+  lines: Iterable<string>,
   { id, takenAt }: { readonly id: number; readonly takenAt: Seconds },
   mayRepeat: boolean,
 ): Promise<void> {
@@ -189,7 +201,7 @@ async function merge(
     on conflict (cluster, ${key}) do update set ${[...updates, ...keep].join(', ')}`);
 }
 
-async function addNames(client: pg.Client, lines: Iterable<Buffer>): Promise<void> {
+async function addNames(client: pg.Client, lines: Iterable<string>): Promise<void> {
   await client.query(
     'create temp table if not exists new_task_names on commit delete rows as select * from task_names with no data',
   );
@@ -197,7 +209,7 @@ async function addNames(client: pg.Client, lines: Iterable<Buffer>): Promise<voi
   await client.query('insert into task_names select * from new_task_names on conflict do nothing');
 }
 
-async function putSeries(client: pg.Client, lines: Iterable<Buffer>): Promise<void> {
+async function putSeries(client: pg.Client, lines: Iterable<string>): Promise<void> {
   await client.query(
     'create temp table if not exists new_metrics on commit delete rows as select * from metrics with no data',
   );

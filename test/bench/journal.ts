@@ -5,7 +5,7 @@ import type { Event, ReceivedEvent } from '../../src/domain/event.ts';
 import { createClusters, fold } from '../../src/domain/state.ts';
 import { createJournal } from '../../src/journal/postgres.ts';
 import { EVENTS, eventLine } from '../../src/journal/rows.ts';
-import { CopyLines, copyIn } from '../../src/postgres.ts';
+import { copyIn } from '../../src/postgres.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { migrateDown, migrateUp } from '../../src/store/migrate.ts';
 import { eventTexts } from './fold-events.ts';
@@ -49,9 +49,11 @@ export async function benchJournal(url: string, batch = 4000): Promise<JournalFi
     append: async (events: readonly ReceivedEvent[]) => void (await journal.append(events, [], signal)),
     bareCopy: async (events: readonly ReceivedEvent[]) => {
       const client = await knex.client.acquireConnection();
-      const lines = new CopyLines();
-      for (const [n, event] of events.entries()) lines.add(eventLine(n, event));
-      await copyIn(client, EVENTS, lines.chunks());
+      await copyIn(
+        client,
+        EVENTS,
+        events.map((event, n) => eventLine(n, event)),
+      );
       await knex.client.releaseConnection(client);
     },
   };
