@@ -1,5 +1,6 @@
 /** Postgres on the hot path: one transaction on one connection of the pool, COPY both ways, what an error means. */
 import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import { from, to } from 'pg-copy-streams';
@@ -98,9 +99,10 @@ export async function* copyLines(bytes: AsyncIterable<Buffer>): AsyncGenerator<s
 
 /**
  * Lines as bytes, many to a chunk. Each is written at once, since a text put together of many parts holds all of them until
- * it is: ten thousand rows of such texts cost more time in garbage collection than everything else.
+ * it is: ten thousand rows of such texts cost more time in garbage collection than everything else. The event loop has its
+ * turn between two chunks: Postgres may take them as fast as they are made.
  */
-export function* chunksOf(lines: Iterable<string>): Generator<Buffer, void, undefined> {
+export async function* chunksOf(lines: Iterable<string>): AsyncGenerator<Buffer, void, undefined> {
   let buffer = Buffer.allocUnsafe(CHUNK);
   let used = 0;
   for (const line of lines) {
@@ -108,6 +110,7 @@ export function* chunksOf(lines: Iterable<string>): Generator<Buffer, void, unde
     const most = line.length * 3;
     if (used > 0 && most > CHUNK - used) {
       yield buffer.subarray(0, used);
+      await setImmediate();
       buffer = Buffer.allocUnsafe(CHUNK);
       used = 0;
     }

@@ -10,8 +10,17 @@ import { copyTask, type Task } from '../domain/task.ts';
 import type { Worker } from '../domain/worker.ts';
 import { BY_KEY, copyIn, transaction } from '../postgres.ts';
 import { copyNumber, copyText, isoTime, storableJson, storableKey } from '../postgres-text.ts';
-import { addFigures } from './figures.ts';
-import { AHEAD, TASK_COLUMNS, TASK_VERSION, taskLine, WORKER_COLUMNS, WORKER_VERSION, workerLine } from './rows.ts';
+import { countedOf, Figures } from './figures-write.ts';
+import {
+  AHEAD,
+  agesFrom,
+  TASK_COLUMNS,
+  TASK_VERSION,
+  taskLine,
+  WORKER_COLUMNS,
+  WORKER_VERSION,
+  workerLine,
+} from './rows.ts';
 
 /** What a snapshot says of a cluster besides its rows. */
 export type ClusterSummary = {
@@ -41,11 +50,10 @@ export class Picture {
   readonly position: Position;
   readonly #clusters: Record<string, ClusterSummary> = {};
   readonly #names: string[] = [];
-  readonly #workers: string[] = [];
-  readonly #tasks: Taken[] = [];
+  /** By their keys in the database, which those of two records can share. */
+  readonly #workers = new Map<string, string>();
+  readonly #tasks = new Map<string, Taken>();
   readonly #series: string[] = [];
-  /** Some task's key is not its uuid, so that two tasks may have one key. */
-  #marked = false;
 
   constructor(takenAt: Seconds, position: Position) {
     this.takenAt = takenAt;
@@ -53,21 +61,22 @@ export class Picture {
   }
 
   get tasks(): number {
-    return this.#tasks.length;
+    return this.#tasks.size;
   }
 
   get workers(): number {
-    return this.#workers.length;
+    return this.#workers.size;
   }
 
   addTask(state: State, task: Task): void {
     const orphaned = orphanOf(task, state, this.takenAt);
-    this.#tasks.push({ cluster: state.cluster, task: copyTask(task), orphaned });
-    if (!this.#marked) this.#marked = storableKey(task.uuid) !== task.uuid;
+    const { cluster } = state;
+    this.#tasks.set(`${cluster}\n${storableKey(task.uuid)}`, { cluster, task: copyTask(task), orphaned });
   }
 
   addWorker(state: State, worker: Worker, liveness: Liveness): void {
-    this.#workers.push(workerLine(state.cluster, worker, liveness));
+    const key = `${state.cluster}\n${storableKey(worker.hostname)}`;
+    this.#workers.set(key, workerLine(state.cluster, worker, liveness));
   }
 
   addName(state: State, name: string): void {
@@ -92,8 +101,13 @@ export class Picture {
       const id = await this.#insertSnapshot(client);
       if (id === null) return null;
       const snapshot = { id, takenAt: this.takenAt };
-      if (this.workers > 0) await merge(client, WORKERS, this.#workers, snapshot, true);
-      if (this.tasks > 0) await merge(client, TASKS, this.#taskLines(), snapshot, this.#marked);
+      if (this.workers > 0) await merge(client, WORKERS, this.#workers.values(), snapshot);
+      const figures = new Figures(this.takenAt);
+      const addUp = async (before: string): Promise<void> => {
+        await figures.countRows(client, before, -1);
+        await figures.save(client);
+      };
+      if (this.tasks > 0) await merge(client, TASKS, this.#taskLines(figures), snapshot, addUp);
       if (this.#names.length > 0) await addNames(client, this.#names);
       if (this.#series.length > 0) await putSeries(client, this.#series);
       return id;
@@ -101,8 +115,12 @@ export class Picture {
     return transaction(db, { seconds: PATIENCE }, work, BY_KEY);
   }
 
-  *#taskLines(): Generator<string, void, undefined> {
-    for (const { cluster, task, orphaned } of this.#tasks) yield taskLine(cluster, task, this.takenAt, orphaned);
+  /** Counts each as it goes. */
+  *#taskLines(figures: Figures): Generator<string, void, undefined> {
+    for (const { cluster, task, orphaned } of this.#tasks.values()) {
+      figures.count(countedOf(cluster, task, agesFrom(task, this.takenAt)), 1);
+      yield taskLine(cluster, task, this.takenAt, orphaned);
+    }
   }
 
   async #insertSnapshot(client: pg.Client): Promise<number | null> {
@@ -136,8 +154,6 @@ interface Versioned {
   readonly version: readonly string[];
   /** Those of the version that are times: one that is ahead of the snapshot marks the version. */
   readonly times: readonly string[];
-  /** They are added up, too. */
-  readonly figures: boolean;
 }
 
 const TASKS: Versioned = {
@@ -147,7 +163,6 @@ const TASKS: Versioned = {
   columns: TASK_COLUMNS,
   version: TASK_VERSION,
   times: ['received', 'started', '"timestamp"'],
-  figures: true,
 };
 
 const WORKERS: Versioned = {
@@ -157,16 +172,18 @@ const WORKERS: Versioned = {
   columns: WORKER_COLUMNS,
   version: WORKER_VERSION,
   times: [],
-  figures: false,
 };
 
-/** Puts rows over those of the same key; a version that they replace goes to history. A handful of statements for any number. */
+/**
+ * Puts rows over those of the same key; a version that they replace goes to history. A handful of statements for any number.
+ * @param onReplace is called with the rows that are about to be replaced: what follows `from` in a query, where they are `t`
+ */
 async function merge(
   client: pg.Client,
-  { states, history, key, columns, version, times, figures }: Versioned,
+  { states, history, key, columns, version, times }: Versioned,
   lines: Iterable<string>,
   { id, takenAt }: { readonly id: number; readonly takenAt: Seconds },
-  mayRepeat: boolean,
+  onReplace?: (from: string) => Promise<void>,
 ): Promise<void> {
   const staging = `new_${states}`;
   const list = columns.join(', ');
@@ -180,10 +197,6 @@ async function merge(
     `create temp table if not exists ${staging} on commit delete rows as select ${list} from ${states} with no data`,
   );
   await copyIn(client, `${staging} (${list})`, lines);
-  if (mayRepeat) {
-    await client.query(`delete from ${staging} a using ${staging} b
-      where a.cluster = b.cluster and a.${key} = b.${key} and a.ctid < b.ctid`);
-  }
   const changed = (before: string, after: string): string =>
     `(${versionOf(before)}) is distinct from (${versionOf(after)})`;
   await client.query(`
@@ -191,7 +204,7 @@ async function merge(
     select o.cluster, o.${key}, ${id}, ${kept.map((column) => `o.${column}`).join(', ')}, ${versionOf('o')}
       from ${states} o join ${staging} n on n.cluster = o.cluster and n.${key} = o.${key}
       where ${changed('o', 'n')}`);
-  if (figures) await client.query(addFigures(staging, takenAt));
+  await onReplace?.(`${staging} n join ${states} t on t.cluster = n.cluster and t.${key} = n.${key}`);
   const keep = kept.map(
     (column) =>
       `${column} = case when ${changed(states, 'excluded')} then excluded.${column} else ${states}.${column} end`,

@@ -53,7 +53,12 @@ export function taskLine(cluster: string, task: Task, takenAt: Seconds, orphaned
     t.expires,
   )}\t${copyJson(t.extra)}\t${copyRuns(t)}\t${copyNumber(orphaned?.at ?? null)}\t${copyText(
     orphaned?.reason ?? null,
-  )}\t${hasEnded(t) ? 't' : 'f'}\t${Math.min(t.timestamp ?? takenAt, takenAt)}\n`;
+  )}\t${hasEnded(t) ? 't' : 'f'}\t${agesFrom(t, takenAt)}\n`;
+}
+
+/** Since when it counts as old, epoch seconds. @param takenAt when the shutter was released */
+export function agesFrom({ timestamp }: Task, takenAt: Seconds): Seconds {
+  return Math.min(timestamp ?? takenAt, takenAt);
 }
 
 /** A text of which there is an index. */
@@ -166,7 +171,8 @@ export function toWorker(fields: readonly Field[]): Worker {
   return worker;
 }
 
-function toNumber(field: Field): number | null {
+/** A number of what Postgres wrote as text. */
+export function toNumber(field: Field): number | null {
   return field === null || field === undefined ? null : Number(field);
 }
 

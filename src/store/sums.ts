@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { Parameters } from './parameters.ts';
 
 /** As Postgres writes its arrays: `{3,1090,1091}`. */
-interface FigureTexts {
+export interface FigureTexts {
   readonly codes: string;
   readonly counts: string;
 }
@@ -34,14 +34,14 @@ export async function addUp<Row extends object>(
     const { rows } = await client.query<Row & FigureTexts>(`fetch ${CHUNK} from figures`);
     for (const row of rows) {
       const sums = sumsOf(row);
-      if (sums) add(sums, row);
+      if (sums) addRow(sums, row);
     }
     count = rows.length;
   }
   await client.query('close figures');
 }
 
-function add(sums: Sums, { codes, counts }: FigureTexts): void {
+export function addRow(sums: Sums, { codes, counts }: FigureTexts): void {
   const added = numbers(counts);
   for (const [i, code] of numbers(codes).entries()) sums.set(code, (sums.get(code) ?? 0) + (added[i] ?? 0));
 }

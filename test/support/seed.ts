@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type pg from 'pg';
 import type { Seconds } from '../../src/domain/event.ts';
 import { withClient } from '../../src/postgres.ts';
-import { addFigures } from '../../src/store/figures.ts';
+import { Figures } from '../../src/store/figures-write.ts';
 
 export interface SeedOptions {
   /** Rows of `task_states`. Of `task_history` there are three times as many. */
@@ -126,12 +126,11 @@ async function fill(client: pg.Client, table: string, inserts: readonly string[]
 
 /** Adds up what is in `task_states`, as if each hour of it had been one shutter. */
 async function fillFigures(client: pg.Client, end: Seconds): Promise<void> {
-  const nothing = 'from (select * from task_states where false) o';
   for (let hour = end - DAY; hour <= end; hour += 3600) {
-    await client.query(`create temporary view added as select * from task_states
-      where ready in (true, false) and ages_from >= ${hour} and ages_from < ${hour + 3600}`);
-    await client.query(addFigures('added', end).replace('from task_states o', nothing));
-    await client.query('drop view added');
+    const figures = new Figures(end);
+    const isOfHour = `ready in (true, false) and ages_from >= ${hour} and ages_from < ${hour + 3600}`;
+    await figures.countRows(client, `task_states t where ${isOfHour}`, 1);
+    await figures.save(client);
   }
   await client.query('vacuum analyze task_figures');
 }
