@@ -30,5 +30,7 @@ export function fromCursor(cursor: string, list: string): readonly Value[] | nul
 }
 
 function isValue(value: unknown): value is Value {
-  return value === null || ['string', 'number', 'boolean'].includes(typeof value);
+  // No text of a row holds a NUL, and Postgres takes none.
+  if (typeof value === 'string') return !value.includes('\0');
+  return value === null || ['number', 'boolean'].includes(typeof value);
 }

@@ -9,6 +9,7 @@ import { History, PeriodicTasks, refusalIn } from '../../src/client/index.ts';
 import { type ErrorAnswer, errorAnswer } from '../../src/contract/api.ts';
 import type { PeriodicTaskRow } from '../../src/contract/periodic.ts';
 import { type Api, api, type Route } from '../../src/contract/routes.ts';
+import { type Place, toCursor } from '../../src/cursor.ts';
 import { FILTER_PARAMS } from '../../src/domain/filter-params.ts';
 import { Document } from '../support/document.ts';
 import { openSender } from '../support/receiving.ts';
@@ -357,6 +358,28 @@ describe('after something happened', () => {
         const { parameter } = await refused(`/api/${list}?cursor=${cursor}`, 400);
         expect([list, cursor, parameter]).toEqual([list, cursor, 'cursor']);
       }
+    }
+    // Well formed, and yet none of ours.
+    const forged: readonly (readonly [string, Place])[] = [
+      ...(['a\0', 1, true, null] as const).flatMap((id): [string, Place][] => [
+        ['tasks', ['tasks received desc', null, 1, id, 'default']],
+        ['tasks?sort=name', ['tasks name desc', null, 'n', 1, id, 'default']],
+        ['workers', ['workers', null, 'default', id]],
+      ]),
+      ...[0.5, 1e300, null, 'x'].flatMap((id): [string, Place][] => [
+        ['snapshots', ['snapshots', id]],
+        ['gaps', ['gaps', id]],
+        ['dead-letters', ['dead letters', id]],
+        [`tasks?at=${between}`, ['tasks received desc', id, 1, 'x', 'default']],
+      ]),
+      ['tasks', ['tasks received desc', 1, 1, 'x', 'default']],
+      ['workers', ['workers', 1, 'default', 'x']],
+      ['tasks/root/events', ['events', 'x']],
+    ];
+    for (const [path, place] of forged) {
+      const joint = path.includes('?') ? '&' : '?';
+      const { parameter } = await refused(`/api/${path}${joint}cursor=${toCursor(place)}`, 400);
+      expect([path, place, parameter]).toEqual([path, place, 'cursor']);
     }
     const { next } = await history.tasks({ limit: 1 });
     expect(await history.tasks({ limit: 1, sort: 'name', cursor: String(next) }).catch(refusalIn)).toMatchObject({
