@@ -9,7 +9,7 @@ export interface Refusal {
    * `unrecorded`: no snapshot was taken at or before the moment that was asked for.
    * `unknown`: nothing is recorded of what was asked for.
    * `unreadable`: there may be something, and it cannot be read.
-   * `field`: what was sent cannot be so; `field` says which part of it.
+   * `field`: what was sent cannot be so; `field` says which part of it. Of `filter` it says which field is meant.
    * `taken`: there is another one of that name.
    * `unfit`: nothing can be done with it as it is.
    * `changed`: it is not any more what it was when it was read.

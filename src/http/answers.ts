@@ -145,7 +145,11 @@ function refused(context: Context, { problem, message, field }: Refusal): Respon
     case 'limit':
     case 'sort':
       return context.json({ error: `${problem}: ${message}`, parameter: problem } satisfies ErrorAnswer, 400);
-    case 'filter':
+    case 'filter': {
+      // What filters stands in a parameter of its own, or in a filter as text.
+      const parameter = field !== undefined && context.req.query(field) !== undefined ? field : 'q';
+      return context.json({ error: message, parameter } satisfies ErrorAnswer, 400);
+    }
     case 'range':
       return context.json({ error: message } satisfies ErrorAnswer, 400);
     case 'unrecorded':

@@ -118,8 +118,8 @@ export function indexed(conjunct: Conjunct): Condition | null {
   }
 }
 
-/** The first part of a filter that asks for what the history does not keep, in words; null where there is none. */
-export function unkept(filter: Filter): string | null {
+/** The first part of a filter that asks for what the history does not keep; null where there is none. */
+export function unkept(filter: Filter): Extract<Filter, { kind: 'text' | 'word' }> | null {
   switch (filter.kind) {
     case 'and':
     case 'or':
@@ -131,9 +131,9 @@ export function unkept(filter: Filter): string | null {
     case 'not':
       return unkept(filter.of);
     case 'text':
-      return CONTAINED.has(filter.field) ? `${filter.field}:` : null;
+      return CONTAINED.has(filter.field) ? filter : null;
     case 'word':
-      return 'words, which may stand in args, kwargs, result and exception,';
+      return filter;
     case 'number':
       return null;
   }

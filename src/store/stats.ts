@@ -116,7 +116,11 @@ function refusalOf({ from, to, bucket, by, name, worker }: StatsQuestion, time: 
     return refuse('range', `figures of minutes are not kept so long; ${expected}`);
   }
   if ((name !== null && (worker !== null || by === 'worker')) || (worker !== null && by === 'name'))
-    return refuse('filter', 'figures are kept by name and by worker, not by both at once; expected one of them');
+    return refuse(
+      'filter',
+      'figures are kept by name and by worker, not by both at once; expected one of them',
+      by === null ? 'worker' : 'by',
+    );
   return null;
 }
 

@@ -19,8 +19,10 @@ export async function tasksPage(client: pg.Client, question: TasksQuestion): Pro
   const order = orderOf(sort, descending);
   const lost = filter && at !== null ? unkept(filter) : null;
   if (lost !== null) {
+    const field = lost.kind === 'text' ? lost.field : undefined;
+    const asked = field ? `${field}:` : 'words, which may stand in args, kwargs, result and exception,';
     const kept = 'expected a filter without these, since the history keeps no args, kwargs, results and exceptions';
-    return refuse('filter', `${lost} cannot be asked of the past; ${kept}`);
+    return refuse('filter', `${asked} cannot be asked of the past; ${kept}`, field);
   }
   const place = placeOf(question, order);
   if ('problem' in place) return place;

@@ -206,6 +206,7 @@ test('what was asked wrongly is said, and harms nothing', async () => {
   expect(await history.tasks({ ...ASKED, at: NOON, filter: { kind: 'not', of: past } })).toMatchObject({
     problem: 'filter',
     message: expect.stringContaining('args: cannot be asked of the past'),
+    field: 'args',
   });
   const good = ['tasks received desc', null, 5, 'id', 'default'] as const;
   const refused: string[] = [

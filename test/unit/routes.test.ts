@@ -182,6 +182,16 @@ test.each([
   });
 });
 
+test.each([
+  ['args=1&at=1', 'args', 'args'],
+  ['q=args:1&at=1', 'args', 'q'],
+  ['q=word&at=1', undefined, 'q'],
+  ['args=1&q=word&at=1', undefined, 'q'],
+])('a filter that cannot be asked of the past is told with its parameter: %s', async (query, field, parameter) => {
+  const tasks = async (): Promise<Refusal> => refuse('filter', 'because', field);
+  expect(await refusal(`/api/tasks?${query}`, { tasks })).toEqual({ status: 400, error: 'because', parameter });
+});
+
 test.each(['tasks', 'workers'] as const)('before the first snapshot there are no %s', async (list) => {
   const early = async (): Promise<Refusal> => refuse('unrecorded', 'nothing was recorded yet');
   const page = api[`GET /api/${list}`].response.parse(await (await ask(`/api/${list}`, { [list]: early })).json());
