@@ -14,6 +14,7 @@ const DEFAULT_WAIT: Seconds = 25;
 const MAX_WAIT: Seconds = 300;
 
 const NEWLINE = Buffer.from('\n');
+const BLANK_LINE = Buffer.from('\n\n');
 
 export function changesRoute(hub: Hub, clock: () => Seconds): (context: Context) => Response {
   return (context) => {
@@ -42,7 +43,9 @@ export function changesRoute(hub: Hub, clock: () => Seconds): (context: Context)
 async function* events(frames: AsyncIterable<Frame>): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const { type, cursor, bytes } of frames) {
     const id = cursor === null ? '' : `id: ${cursor}\n`;
-    yield Buffer.concat([Buffer.from(`${id}event: ${type}\ndata: `), bytes, Buffer.from('\n\n')]);
+    yield Buffer.from(`${id}event: ${type}\ndata: `);
+    yield bytes;
+    yield BLANK_LINE;
   }
 }
 
@@ -57,7 +60,8 @@ async function* lines(
   let hasChanged = false;
   try {
     for await (const { type, news, bytes } of frames) {
-      yield Buffer.concat([bytes, NEWLINE]);
+      yield bytes;
+      yield NEWLINE;
       isLive ||= type === 'live';
       hasChanged ||= news;
       if (isLive && hasChanged) return;

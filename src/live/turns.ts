@@ -1,4 +1,5 @@
 /** Work on the database of which only some is done at a time, again and again while the database does not answer. */
+import { setImmediate } from 'node:timers/promises';
 import { MonitorError } from '../errors.ts';
 import { backoff, sleep } from '../runtime.ts';
 
@@ -21,6 +22,8 @@ export class Turns {
     for (let n = 0; !isOver(); n += 1) {
       if (this.#free > 0) this.#free -= 1;
       else await new Promise<void>((resolve) => this.#queue.push(resolve));
+      // Some work waits for nothing: all that is waiting would be done in one go, and all else would stand still meanwhile.
+      await setImmediate();
       try {
         return isOver() ? undefined : await work();
       } catch (error) {

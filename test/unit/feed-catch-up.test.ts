@@ -1,6 +1,7 @@
 /** Clients that come back, come late, or read slowly. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Changes, FeedMessage } from '../../src/contract/feed.ts';
+import { stateOf } from '../../src/domain/state.ts';
 import type { Task } from '../../src/domain/task.ts';
 import { MonitorError } from '../../src/errors.ts';
 import { follow } from '../../src/live/stream.ts';
@@ -277,6 +278,36 @@ describe('a cursor', () => {
 });
 
 describe('a snapshot', () => {
+  test('comes in smaller parts where its tasks are long', async () => {
+    const args = 'x'.repeat(100 << 10);
+    for (let n = 0; n < 7; n++) server.record({ type: 'task-received', uuid: `t${n}`, name: 'n', args });
+    const messages = await news(server.attach('snapshot=true'));
+    const parts = messages.filter((message) => message.type === 'snapshot');
+    expect(parts.map(({ part, last, tasks }) => [part, last, ids({ tasks })])).toEqual([
+      [0, false, ['t0', 't1', 't2']],
+      [1, false, ['t3', 't4', 't5']],
+      [2, true, ['t6']],
+    ]);
+  });
+
+  test('of many at once holds nothing else up', async () => {
+    server = new FakeServer({ maxTasks: 2000 });
+    for (let n = 0; n < 1200; n++) server.record({ type: 'task-received', uuid: `t${n}`, name: 'n' });
+    const { tasks } = stateOf(server.clusters, 'c');
+    const search = vi.spyOn(tasks, 'values');
+    const sockets = Array.from({ length: 40 }, (_, n) => server.attach(`snapshot=true&q=NOT name:${n}`));
+    expect(search.mock.calls.length).toBeLessThanOrEqual(4);
+    const sent = (): number => sockets.reduce((sum, { frames }) => sum + frames.length, 0);
+    const last = (): number => sockets.filter(({ frames }) => String(frames.at(-1)).includes('"live"')).length;
+    while (last() < sockets.length) {
+      const before = [sent(), search.mock.calls.length] as const;
+      await settle(1);
+      // Four are served in a turn of the event loop, each with a part at most, and what is told when all is sent.
+      expect(sent() - before[0]).toBeLessThanOrEqual(8);
+      expect(search.mock.calls.length - before[1]).toBeLessThanOrEqual(4);
+    }
+  });
+
   test('comes in parts, and what changed meanwhile comes after it', async () => {
     server = new FakeServer({ maxTasks: 2000 });
     for (let n = 0; n < 1001; n++)
