@@ -13,9 +13,6 @@ export const MEDIA_TYPES: Readonly<Record<ExportFormat, string>> = {
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** Bytes put together before they are handed on. */
-const CHUNK = 64 << 10;
-
 export interface Exported {
   readonly format: ExportFormat;
   /** Each is asked for when the client has taken the one before. */
@@ -29,39 +26,29 @@ export interface Exported {
 }
 
 export function exportOf(exported: Exported): ReadableStream<Uint8Array> {
-  const lines = exported.format === 'csv' ? csvLines(exported) : ndjsonLines(exported);
-  return ReadableStream.from(chunksOf(lines));
+  return ReadableStream.from(exported.format === 'csv' ? csvPages(exported) : ndjsonPages(exported));
 }
 
-async function* csvLines({ pages, columns, onError, cut }: Exported): AsyncGenerator<string, void, undefined> {
-  yield csvLine(columns);
+async function* csvPages({ pages, columns, onError, cut }: Exported): AsyncGenerator<Uint8Array, void, undefined> {
+  yield Buffer.from(csvLine(columns));
   try {
-    for await (const rows of pages) for (const row of rows) yield csvLine(columns.map((column) => row[column]));
+    for await (const rows of pages) yield* pageOf(rows.map((row) => csvLine(columns.map((column) => row[column]))));
   } catch (error) {
     cut(onError(error));
   }
 }
 
-async function* ndjsonLines({ pages, onError }: Exported): AsyncGenerator<string, void, undefined> {
+async function* ndjsonPages({ pages, onError }: Exported): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for await (const rows of pages) for (const row of rows) yield `${JSON.stringify(row)}\n`;
+    for await (const rows of pages) yield* pageOf(rows.map((row) => `${JSON.stringify(row)}\n`));
   } catch (error) {
-    yield `${JSON.stringify({ error: onError(error) })}\n`;
+    yield Buffer.from(`${JSON.stringify({ error: onError(error) })}\n`);
   }
 }
 
-async function* chunksOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array, void, undefined> {
-  let waiting: string[] = [];
-  let length = 0;
-  for await (const line of lines) {
-    waiting.push(line);
-    length += line.length;
-    if (length < CHUNK) continue;
-    yield Buffer.from(waiting.join(''));
-    waiting = [];
-    length = 0;
-  }
-  if (length > 0) yield Buffer.from(waiting.join(''));
+/** A page is handed on at once, so that it is known what waits for a client: see `unread.ts`. One may have no rows. */
+function pageOf(lines: readonly string[]): readonly Uint8Array[] {
+  return lines.length > 0 ? [Buffer.from(lines.join(''))] : [];
 }
 
 function csvLine(fields: readonly unknown[]): string {

@@ -30,10 +30,16 @@ export class Guard {
     this.#rate = new Buckets(options.rateLimit, Math.max(1, options.rateLimit * SAVED_UP));
   }
 
+  /** Counts a request that is not checked otherwise. Null: it may come now. */
+  limit(request: IncomingMessage): Refusal | null {
+    const wait = this.#rate.take(this.#clientOf(request).address);
+    return wait > 0 ? tooMany('too many requests from this address', wait) : null;
+  }
+
   check(request: IncomingMessage, upgrade: boolean): Passed | Refusal {
+    const early = this.limit(request);
+    if (early) return early;
     const client = this.#clientOf(request);
-    const wait = this.#rate.take(client.address);
-    if (wait > 0) return tooMany('too many requests from this address', wait);
     const parsed = targetOf(request, this.#options.urlPrefix);
     if (!('target' in parsed)) return parsed;
     const refusal =

@@ -5,11 +5,21 @@ import type { Seconds } from '../domain/event.ts';
 /** Bytes of a request's body: clients have nothing long to say. */
 export const MAX_BODY = 64 << 10;
 
-/** Bytes of a frame of a live client. */
-export const MAX_FRAME = 64 << 10;
+/** Bytes of a message of a live client. */
+const MAX_FRAME = 64 << 10;
+
+/** Of a live client. The parts of a message that has not ended weigh more than what they hold: few are waited for. */
+export const SOCKET_LIMITS = {
+  ...{ maxPayload: MAX_FRAME, maxFragments: 100, maxBufferedChunks: 2000, perMessageDeflate: false },
+  /** Milliseconds that one has to say goodbye, too. */
+  closeTimeout: 2000,
+} as const;
 
 /** Messages and pings of a live client: per second, and saved up. */
 export const MESSAGES = { rate: 10, burst: 200 } as const;
+
+/** Bytes of all that a live client sends, also of what means nothing: per second, and saved up. */
+export const BYTES = { rate: 64 << 10, burst: 1 << 20 } as const;
 
 /** What Node itself enforces: whoever is slower, or longer, is cut off. */
 export const SERVER_LIMITS: ServerOptions = {
@@ -22,6 +32,9 @@ export const SERVER_LIMITS: ServerOptions = {
   keepAliveTimeout: 5000,
 };
 
+/** Milliseconds without a byte either way after which a connection is cut. Feeds and whoever waits hear something sooner. */
+export const SILENCE = 120_000;
+
 /** Addresses that are remembered; of more, those are forgotten that were silent longest. */
 const MAX_ADDRESSES = 10_000;
 
@@ -30,7 +43,7 @@ interface Bucket {
   at: Seconds;
 }
 
-/** A bucket for each address: holds `burst`, and so many more come in each second. */
+/** A bucket for each address: holds `burst`, and so many more come in each second. Who takes more than there is has to wait longer. */
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>();
   readonly #rate: number;
@@ -47,11 +60,11 @@ export class Buckets {
     return this.#buckets.size;
   }
 
-  /** Takes one out, if there is one. Returns 0 then, and else the seconds until there will be. */
-  take(address: string): Seconds {
+  /** Takes so many out, if there is one. Returns 0 then, and else the seconds until there will be. */
+  take(address: string, amount = 1): Seconds {
     const wait = this.wait(address);
     const bucket = this.#buckets.get(sameClient(address));
-    if (wait === 0 && bucket) bucket.left -= 1;
+    if (wait === 0 && bucket) bucket.left -= amount;
     return wait;
   }
 

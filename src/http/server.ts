@@ -13,8 +13,9 @@ import { TICKET_LIFE, Tickets, TokenBook, type Who } from './book.ts';
 import { changesRoute } from './changes.ts';
 import { clientReader } from './client.ts';
 import { Guard, isPreflight, PREFLIGHT } from './guard.ts';
-import { Buckets, MAX_FRAME, MESSAGES, SERVER_LIMITS } from './limits.ts';
+import { Buckets, BYTES, MESSAGES, SERVER_LIMITS, SILENCE, SOCKET_LIMITS } from './limits.ts';
 import { type ApiSources, createRoutes } from './routes.ts';
+import { Unread } from './unread.ts';
 
 /** What is left out is as `loadConfig` has it. */
 export interface ServerOptions extends Partial<HttpConfig> {
@@ -55,6 +56,9 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
 };
 
+/** Goes out to those who speak another version of the protocol. */
+const VERSION_HEADER = { 'sec-websocket-version': '13' };
+
 /**
  * @param tokens null: there is no database to hold any
  * @throws MonitorError LISTEN_FAILED, DATABASE_UNREACHABLE
@@ -83,15 +87,20 @@ export async function listen(
     for (const { who, end } of feeds) if (who !== null && !book.isGood(who)) end();
   });
 
+  const unread = new Unread(({ req: { url = '' } }) => {
+    sources.log.warn({ path: url.split('?')[0] }, 'an answer was cut that its client did not take');
+  });
   const full = { status: 503, error: `there are ${options.maxClients} clients already; see --max-clients` };
   const routes = createRoutes(sources);
   routes.get('/api/changes', changesRoute(hub, sources.clock));
   const answer = getRequestListener(routes.fetch);
-  const server = createServer(SERVER_LIMITS, (request, response) => {
+  const respond = (request: IncomingMessage, response: ServerResponse): void => {
     const cors = guard.corsHeaders(request);
     for (const [name, value] of Object.entries({ ...HEADERS, ...cors })) response.setHeader(name, value);
     if (isPreflight(request) && 'access-control-allow-origin' in cors) {
-      response.writeHead(204, PREFLIGHT).end();
+      const refusal = guard.limit(request);
+      if (refusal) refuse(request, response, refusal);
+      else response.writeHead(204, PREFLIGHT).end();
       return;
     }
     const passed = guard.check(request, false);
@@ -104,10 +113,19 @@ export async function listen(
         return;
       }
       if (isFeed) follow(passed.who, response, () => response.destroy());
+      else unread.add(response);
       request.url = passed.url;
+      // Routes have no use for it, and it may be none that a URL can hold.
+      request.headers.host = 'localhost';
       void answer(request, response);
     }
-  });
+  };
+  const server = createServer(SERVER_LIMITS, respond);
+  // Node would refuse it by itself, past all limits.
+  server.on('checkExpectation', respond);
+  server.timeout = SILENCE;
+  // Their bytes are limited; of many Node would leave out the last, which may be a proxy's.
+  server.maxHeadersCount = 0;
   server.maxConnections = options.maxConnections;
   server.on('connection', limitPerAddress(options));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
@@ -115,7 +133,10 @@ export async function listen(
     else reject(socket, malformed(error));
   });
 
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME, perMessageDeflate: false });
+  const sockets = new WebSocketServer({ noServer: true, ...SOCKET_LIMITS });
+  sockets.on('wsClientError', ({ message }, socket) =>
+    reject(socket, { status: 400, error: `no WebSocket can be opened by this: ${message}`, headers: VERSION_HEADER }),
+  );
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     const passed = guard.check(request, true);
@@ -126,6 +147,7 @@ export async function listen(
       sockets.handleUpgrade(request, socket, head, (client) => {
         follow(passed.who, client, () => client.close(1008, 'the token was revoked'));
         limitMessages(client);
+        limitBytes(client, socket);
         hub.attach(client, new URL(passed.url, 'http://localhost').searchParams);
       });
     }
@@ -144,6 +166,7 @@ export async function listen(
     [Symbol.asyncDispose]: async () => {
       if (!server.listening) return;
       const closed = new Promise((resolve) => server.close(resolve));
+      unread[Symbol.dispose]();
       await book[Symbol.asyncDispose]();
       await hub[Symbol.asyncDispose]();
       server.closeIdleConnections();
@@ -185,6 +208,14 @@ function limitMessages(client: WebSocket): void {
   client.on('ping', count);
 }
 
+/** Cuts a client that sends more than anybody has to say, by whatever frames. */
+function limitBytes(client: WebSocket, socket: Duplex): void {
+  const bucket = new Buckets(BYTES.rate, BYTES.burst);
+  socket.on('data', ({ length }: Buffer) => {
+    if (bucket.take('', length) > 0) client.terminate();
+  });
+}
+
 function giveTicket({ method }: IncomingMessage, response: ServerResponse, ticket: string): void {
   if (method === 'POST') send(response, 200, { ticket, expires_in: TICKET_LIFE });
   else {
@@ -211,6 +242,7 @@ function send(response: ServerResponse, status: number, body: object): void {
 function reject(socket: Duplex, { status, error, headers = {} }: Refusal): void {
   const body = JSON.stringify({ error });
   const all = {
+    ...HEADERS,
     ...{ 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), connection: 'close' },
     ...headers,
   };

@@ -82,6 +82,8 @@ export function attachSocket(hub: Hub, socket: WebSocket, params: URLSearchParam
   };
   take(readParams(params, clock()));
   socket.on('message', (data: RawData, isBinary: boolean) => {
+    // One that was sent away may go on talking until it is cut.
+    if (socket.readyState !== socket.OPEN) return;
     sink.frames += 1;
     if (sink.frames > MAX_FRAMES) socket.close(1008, `more than ${MAX_FRAMES} messages in a second`);
     else if (isBinary) take({ ok: false, id: null, error: 'expected text, not a binary frame', at: null });
