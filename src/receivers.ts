@@ -47,7 +47,7 @@ export async function createReceivers(
   return [guest(simulated, SIMULATED, parts)];
 }
 
-/** A watch for each broker over the queues that its tasks were sent to; none where no broker is behind it. */
+/** A watch for each broker over the queues that its tasks were sent to, or that its workers take tasks from; none where no broker is behind it. */
 export function watchQueues(
   { brokers }: Pick<Config, 'brokers'>,
   simulated: boolean,
@@ -55,7 +55,10 @@ export function watchQueues(
   wanted: () => boolean,
 ): readonly QueueWatch[] {
   if (simulated || !tally) return [];
-  return brokers.map((broker) => new QueueWatch({ ...broker, wanted, queues: () => queuesOf(tally, broker.cluster) }));
+  const { limit } = tally;
+  return brokers.map((broker) => {
+    return new QueueWatch({ ...broker, wanted, limit, queues: () => queuesOf(tally, broker.cluster) });
+  });
 }
 
 function announced(receiver: AnyReceiver, cluster: string, { onJoin }: AllParts): AnyReceiver {

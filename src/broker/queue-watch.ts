@@ -1,16 +1,21 @@
-/** Looks how many messages wait in the queues of tasks, for as long as somebody wants to know. */
+/** Looks how many messages wait in the queues of tasks and who takes them, for as long as somebody wants to know. */
 import type { Channel } from 'amqplib';
 import type { Seconds } from '../domain/event.ts';
 import { MonitorError } from '../errors.ts';
 import { backoff, type Loop, sleep } from '../runtime.ts';
 import { type Connection, type ConnectionOptions, openConnection, textOf } from './connection.ts';
+import { type Consumption, consumptionOf } from './consumption.ts';
 
 export interface QueueWatchOptions extends ConnectionOptions {
   readonly cluster: string;
   /** At least one; the next is tried when one does not answer. */
   readonly urls: readonly string[];
-  /** Names of the queues to look at; those that do not exist are left out. */
+  /** Celery's `control_exchange`: workers are asked which queues they take tasks from. */
+  readonly controlExchange: string;
+  /** Names of more queues to look at; those that do not exist are left out. */
   readonly queues: () => Iterable<string>;
+  /** So many queues of those that workers name are remembered, also when nobody takes from them any more. */
+  readonly limit: number;
   /** Whether anybody has asked of late: else the broker is left alone. */
   readonly wanted: () => boolean;
 }
@@ -21,20 +26,27 @@ export interface QueueLength {
   /** Ready to be delivered: not those that workers have prefetched. */
   readonly messages: number;
   readonly consumers: number;
+  /** Who takes from it as the workers say; null where they could not be asked. */
+  readonly consumption: Consumption | null;
 }
 
 /** Between two looks. */
 const INTERVAL: Seconds = 10;
+/** For workers to answer, above the second that they are given; while the broker takes no messages they cannot. */
+const PATIENCE: Seconds = 3;
 /** Between two looks whether it is wanted. */
 const IDLE: Seconds = 1;
 
 /**
- * The watch over one cluster's queues, by passive declarations, which change nothing. It has a connection of its own: the one
- * that consumes must not wait for answers.
+ * The watch over one cluster's queues, by passive declarations, which change nothing. It has connections of its own: the one
+ * that consumes must not wait for answers, and the broker does not read from one that publishes while it is short of memory or
+ * disk, which is when queues are looked at.
  */
 export class QueueWatch {
   readonly #options: QueueWatchOptions;
   #lengths: readonly QueueLength[] = [];
+  readonly #named = new Set<string>();
+  #asking: Promise<ReadonlyMap<string, Consumption> | null> | null = null;
 
   constructor(options: QueueWatchOptions) {
     this.#options = options;
@@ -52,12 +64,16 @@ export class QueueWatch {
     for (let turn = 0; ; turn++) {
       while (!wanted()) await sleep(IDLE, signal);
       try {
-        await using connection = await openConnection(urls[turn % urls.length] ?? '', this.#options, signal);
+        const url = urls[turn % urls.length] ?? '';
+        await using connection = await openConnection(url, this.#options, signal);
+        await using asking = await openConnection(url, this.#options, signal);
         const lost = new AbortController();
-        void connection.lost.then(() => lost.abort());
+        for (const each of [connection, asking]) void each.lost.then(() => lost.abort());
         const either = AbortSignal.any([signal, lost.signal]);
-        while (connection.open && wanted()) {
-          this.#lengths = await this.#look(connection);
+        this.#asking = null;
+        while (connection.open && asking.open && wanted()) {
+          const consumption = await this.#ask(asking, either);
+          this.#lengths = await this.#look(connection, consumption);
           failures = 0;
           await sleep(INTERVAL, either).catch(() => signal.throwIfAborted());
         }
@@ -70,15 +86,40 @@ export class QueueWatch {
     }
   };
 
-  async #look(connection: Connection): Promise<readonly QueueLength[]> {
+  /** What the workers say, if only nothing; null where they could not be asked. */
+  async #ask(connection: Connection, signal: AbortSignal): Promise<ReadonlyMap<string, Consumption> | null> {
+    const { controlExchange, limit } = this.#options;
+    // One question at a time: while the broker reads nothing they would pile up.
+    this.#asking ??= consumptionOf(connection, controlExchange)
+      .catch(() => null)
+      .finally(() => {
+        this.#asking = null;
+      });
+    const patience = new AbortController();
+    const tooLong = sleep(PATIENCE, AbortSignal.any([signal, patience.signal])).then(
+      () => null,
+      () => null,
+    );
+    const found = await Promise.race([this.#asking, tooLong]);
+    patience.abort();
+    for (const name of found?.keys() ?? []) if (this.#named.size < limit) this.#named.add(name);
+    return found;
+  }
+
+  async #look(
+    connection: Connection,
+    consumption: ReadonlyMap<string, Consumption> | null,
+  ): Promise<readonly QueueLength[]> {
     const { cluster, queues } = this.#options;
+    const none = consumption && { workers: 0, processes: 0 };
     const lengths: QueueLength[] = [];
     let channel: Channel | null = null;
-    for (const queue of queues()) {
+    for (const queue of new Set([...queues(), ...this.#named])) {
       channel ??= await connection.channel();
       try {
         const { messageCount, consumerCount } = await channel.checkQueue(queue);
-        lengths.push({ cluster, queue, messages: messageCount, consumers: consumerCount });
+        const taken = consumption?.get(queue) ?? none;
+        lengths.push({ cluster, queue, messages: messageCount, consumers: consumerCount, consumption: taken });
       } catch (error) {
         // The broker closes the channel for a queue that is not there or not ours to see.
         channel = null;

@@ -2,7 +2,8 @@
  * The metrics of celery-exporter and Flower under their own names, so that dashboards and alerts made for those keep working.
  * Names, labels, buckets and help are theirs (src/exporter.py, flower/events.py); each has the label `cluster` besides.
  *
- * Workers that went away are told as down for ten minutes, and then no more, as celery-exporter does.
+ * Workers that went away are told as down for twenty minutes, and then no more. In celery-exporter it is ten, by default, which its
+ * own alert CeleryWorkerDown, after fifteen, does not live to see.
  */
 import type { QueueLength } from '../broker/queue-watch.ts';
 import type { Seconds } from '../domain/event.ts';
@@ -28,7 +29,7 @@ import type { Worker } from '../domain/worker.ts';
 import type { Census } from './census.ts';
 import { bucketLabels, type Exposition, labelText } from './exposition.ts';
 
-const PURGE: Seconds = 600;
+const PURGE: Seconds = 1200;
 
 const HELP: Readonly<Record<(typeof TASK_TYPES)[number], string>> = {
   'task-sent': 'Sent when a task message is published.',
@@ -135,6 +136,13 @@ export function writeQueues(out: Exposition, lengths: readonly QueueLength[]): v
   for (const each of lengths) out.sample(labels(each), each.messages);
   out.family('celery_active_consumer_count', 'gauge', 'The number of active consumer in broker queue.');
   for (const each of lengths) out.sample(labels(each), each.consumers);
+  for (const [of, names] of [
+    ['workers', 'worker'],
+    ['processes', 'process'],
+  ] as const) {
+    out.family(`celery_active_${names}_count`, 'gauge', `The number of active ${of} in broker queue.`);
+    for (const each of lengths) if (each.consumption) out.sample(labels(each), each.consumption[of]);
+  }
 }
 
 interface Up {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CeleryApp, type Published } from '../support/celery-app.ts';
 import { parseExposition, sampleOf } from '../support/exposition.ts';
+import { askedInVain, peerQueries } from '../support/promql.ts';
 import { Running } from '../support/running.ts';
 import { type Fresh, freshDatabase, freshVhost } from '../support/services.ts';
 
@@ -80,16 +81,35 @@ describe('/metrics', () => {
     expect(sampleOf(families, 'flower_worker_online', { cluster: 'default', worker: 'w1@test' })).toBe(1);
   });
 
-  test('and what waits in the queue, once it was asked', async () => {
-    const queue = { cluster: 'default', queue_name: 'celery' };
+  const queue = { cluster: 'default', queue_name: 'celery' };
+  const scrapeWithQueues = async () => {
     let families = await scrape();
-    while (sampleOf(families, 'celery_queue_length', queue) === undefined) {
+    while (sampleOf(families, 'celery_active_worker_count', queue) === undefined) {
       await delay(100);
       families = await scrape();
     }
+    return families;
+  };
+
+  test('and what waits in the queue and who takes it, once broker and workers were asked', async () => {
+    const families = await scrapeWithQueues();
     expect(sampleOf(families, 'celery_queue_length', queue)).toBe(0);
     expect(sampleOf(families, 'celery_active_consumer_count', queue)).toBe(2);
+    expect(sampleOf(families, 'celery_active_worker_count', queue)).toBe(2);
+    expect(sampleOf(families, 'celery_active_process_count', queue)).toBe(4);
   });
+
+  test.each(['celery-exporter', 'flower'] as const)(
+    'every query of the dashboards and alerts of %s finds what it asks for',
+    async (peer) => {
+      const families = await scrapeWithQueues();
+      const queries = peerQueries(peer);
+      expect(queries.length).toBeGreaterThan(15);
+      expect(queries.flatMap((query) => askedInVain(query, families))).toEqual([]);
+      expect(askedInVain('sum by (state) (celery_worker_up{hostname="elsewhere"})', families)).toHaveLength(1);
+      expect(askedInVain('sum by (state) (celery_worker_up)', families)).toEqual(['state of celery_worker_up']);
+    },
+  );
 });
 
 describe('every task’s row is right', () => {

@@ -1,7 +1,9 @@
 /** The receiver and a broker that is restarted, killed, or short of memory. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decode } from '../../src/broker/decoder.ts';
 import { acknowledge, type Delivery } from '../../src/broker/delivery.ts';
+import { QueueWatch } from '../../src/broker/queue-watch.ts';
 import { type BrokerNode, openBrokerNode } from '../support/broker-node.ts';
 import { event, openSender, receiverOptions, startReceiving } from '../support/receiving.ts';
 
@@ -96,5 +98,20 @@ test('a broker that is short of memory is shown as blocked, and acknowledgements
   await receiving.stop();
   await receiving.receiver[Symbol.asyncDispose]();
   expect(await sender.channel.get('under-alarm')).toBe(false);
+  await broker.control('set_vm_memory_high_watermark', '0.4');
+});
+
+test('and queues are looked at, although workers cannot be asked', async () => {
+  await using sender = await openSender(broker.url);
+  await sender.channel.assertQueue('full', { durable: false });
+  await broker.control('set_vm_memory_high_watermark', '0.00001');
+  const watched = { queues: () => ['full'], limit: 1, wanted: () => true };
+  const watch = new QueueWatch({ ...receiverOptions(broker.url), ...watched });
+  const stop = new AbortController();
+  const running = watch.run(stop.signal).catch(() => null);
+  while (watch.lengths.length === 0) await delay(20);
+  expect(watch.lengths).toMatchObject([{ queue: 'full', messages: 0, consumption: null }]);
+  stop.abort();
+  await running;
   await broker.control('set_vm_memory_high_watermark', '0.4');
 });

@@ -1,6 +1,5 @@
 /** Commands to workers and their replies; load for a broker. */
 import { randomUUID } from 'node:crypto';
-import type { ConsumeMessage } from 'amqplib';
 import { expect, test } from 'vitest';
 import { type Connection, openConnection } from '../../src/broker/connection.ts';
 import { broadcast, inspect } from '../../src/broker/control.ts';
@@ -8,7 +7,8 @@ import { decode } from '../../src/broker/decoder.ts';
 import { openPublisher, publishSimulation } from '../../src/broker/publisher.ts';
 import { DEFAULT_SIMULATION } from '../../src/broker/simulator.ts';
 import { MonitorError } from '../../src/errors.ts';
-import { openSender, receiverOptions, type Sender, startReceiving } from '../support/receiving.ts';
+import { startNode } from '../support/node.ts';
+import { openSender, receiverOptions, startReceiving } from '../support/receiving.ts';
 import { freshVhost, rabbitmqctl } from '../support/services.ts';
 
 const OPTIONS = { tls: {}, heartbeat: 10 };
@@ -16,40 +16,6 @@ const never = new AbortController().signal;
 
 function connected(url: string): Promise<Connection> {
   return openConnection(url, OPTIONS, never);
-}
-
-interface CommandBody {
-  readonly method: string;
-  readonly ticket: string;
-  readonly reply_to: { readonly exchange: string; readonly routing_key: string };
-  readonly destination: readonly string[] | null;
-}
-
-/** A worker as far as remote control is concerned. Declares what Celery's declare (PROTOCOL F.1). */
-async function startNode(
-  sender: Sender,
-  hostname: string,
-  answer: (command: CommandBody) => object | null,
-): Promise<void> {
-  const { channel } = sender;
-  await channel.assertExchange('celery.pidbox', 'fanout', { durable: false });
-  await channel.assertExchange('reply.celery.pidbox', 'direct', { durable: false });
-  const options = { durable: false, autoDelete: true, expires: 10_000, messageTtl: 300_000 };
-  const { queue } = await channel.assertQueue(`${hostname}.celery.pidbox`, options);
-  await channel.bindQueue(queue, 'celery.pidbox', '');
-  const onMessage = (message: ConsumeMessage | null): void => {
-    const command = JSON.parse(String(message?.content)) as CommandBody;
-    if (command.destination && !command.destination.includes(hostname)) return;
-    const reply = answer(command);
-    if (reply === null) return;
-    const { exchange, routing_key } = command.reply_to;
-    const headers = { ticket: command.ticket, clock: 7 };
-    channel.publish(exchange, routing_key, Buffer.from(JSON.stringify(reply)), {
-      contentType: 'application/json',
-      headers,
-    });
-  };
-  await channel.consume(queue, onMessage, { noAck: true });
 }
 
 test('inspect collects what each node answers, and ignores what is no answer to it', async () => {
