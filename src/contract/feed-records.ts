@@ -3,6 +3,7 @@
  * would be half of what is sent. Reading one by its schema gives the whole record again.
  */
 import { z } from 'zod';
+import { GAP_CAUSES } from '../domain/gap.ts';
 import { json, runRecord, type TaskRecord, taskRecord, type WorkerRecord, workerRecord } from './records.ts';
 
 /** The same object, whose fields that may be null may be absent too, and are null then. */
@@ -29,7 +30,7 @@ export const eventRecord = z.strictObject({
 /** An interval in which celerycam may have missed events; see the domain's `Gap`. */
 export const gapRecord = z.strictObject({
   cluster: z.string(),
-  cause: z.enum(['disconnect', 'recorder-down', 'queue-lost', 'ttl', 'buffer-full', 'heartbeat-audit']),
+  cause: z.enum(GAP_CAUSES),
   started_at: z.number(),
   ended_at: z.number(),
   /** How many events are believed missing; null where nobody can know. */

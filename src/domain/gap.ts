@@ -1,19 +1,22 @@
 /** An interval in which events may have been missed. A monitor that has gaps and does not say so is wrong. */
 import type { Seconds } from './event.ts';
 
-export type GapCause =
+export const GAP_CAUSES = [
   /** The connection to the broker was down and nothing kept the events meanwhile (guest mode). */
-  | 'disconnect'
+  'disconnect',
   /** celerycam itself was not running and nothing kept the events meanwhile. */
-  | 'recorder-down'
+  'recorder-down',
   /** The durable queue was deleted, so what it held and would have held is gone. */
-  | 'queue-lost'
+  'queue-lost',
   /** This process stood still for longer than the queue keeps a message. */
-  | 'ttl'
+  'ttl',
   /** The database was too slow or down for longer than the receive buffer lasts (guest mode). */
-  | 'buffer-full'
+  'buffer-full',
   /** Workers count more tasks than their events told of. */
-  | 'heartbeat-audit';
+  'heartbeat-audit',
+] as const;
+
+export type GapCause = (typeof GAP_CAUSES)[number];
 
 export interface Gap {
   readonly cluster: string;

@@ -3,6 +3,7 @@ import type { QueueLength } from '../broker/queue-watch.ts';
 import type { ReceiverStatus } from '../broker/receiver.ts';
 import type { Diagnostics } from '../diagnostics.ts';
 import type { Seconds } from '../domain/event.ts';
+import { GAP_CAUSES } from '../domain/gap.ts';
 import type { Clusters } from '../domain/state.ts';
 import type { GapTotal, Journal } from '../journal/journal.ts';
 import type { Activity } from '../live/activity.ts';
@@ -150,13 +151,22 @@ export class Metrics {
     one('snapshot_timestamp_seconds', 'gauge', 'When the latest snapshot was taken.', lastShutter?.at ?? null);
     one('snapshot_position', 'gauge', 'The position of the latest snapshot.', lastShutter?.position ?? null);
     out.family('celerycam_gaps_total', 'counter', 'Intervals in which events may have been missed, by cause.');
-    for (const { cluster, cause, gaps } of this.#gaps) {
-      out.sample(labelText(['cluster', 'cause'], [cluster, cause]), gaps);
-    }
+    for (const [labels, gaps] of this.#gapCounts()) out.sample(labels, gaps);
     const { deadLetters, duplicates } = journal.totals;
     one('dead_letters_total', 'counter', 'Messages that could not be decoded, kept in dead_letters.', deadLetters);
     one('duplicates_total', 'counter', 'Events that the broker delivered again and that were left out.', duplicates);
     one('feed_clients', 'gauge', 'Clients of the live feed.', hub.clients);
+  }
+
+  /** With what never happened: the first of a series that was not there before would be no increase. */
+  #gapCounts(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    const text = (cluster: string, cause: string): string => labelText(['cluster', 'cause'], [cluster, cause]);
+    for (const { cluster } of this.#sources.receivers()) {
+      for (const cause of GAP_CAUSES) counts.set(text(cluster, cause), 0);
+    }
+    for (const { cluster, cause, gaps } of this.#gaps) counts.set(text(cluster, cause), gaps);
+    return counts;
   }
 
   #writeProcess(out: Exposition): void {

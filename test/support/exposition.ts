@@ -12,7 +12,7 @@ export interface Family {
   readonly samples: Sample[];
 }
 
-const LINE = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (NaN|[+-]?Inf|-?[0-9][0-9.e+-]*)$/i;
+const LINE = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (NaN|[+-]?Inf|-?[0-9][0-9.e+-]*)$/is;
 const LABEL = /([a-z_][a-z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)/gy;
 
 export function parseExposition(text: string): Map<string, Family> {
@@ -38,7 +38,25 @@ export function parseExposition(text: string): Map<string, Family> {
       family.samples.push(sample);
     }
   }
+  for (const [name, { type, samples }] of families) if (type === 'histogram') checkHistogram(name, samples);
   return families;
+}
+
+/** For each set of labels: buckets that grow with their bounds, up to `+Inf`, which is the count. */
+function checkHistogram(name: string, samples: readonly Sample[]): void {
+  const open = new Map<string, { bound: number; count: number }>();
+  for (const { name: own, labels, value } of samples) {
+    const { le, ...rest } = labels;
+    const key = JSON.stringify(Object.entries(rest).sort());
+    const { bound, count } = open.get(key) ?? { bound: Number.NEGATIVE_INFINITY, count: 0 };
+    if (own === `${name}_bucket`) {
+      const next = Number(le?.replace('Inf', 'Infinity') ?? Number.NaN);
+      if (!(next > bound && value >= count)) throw new Error(`bucket ${le} of ${name} ${key}`);
+      open.set(key, { bound: next, count: value });
+    } else if (bound !== Number.POSITIVE_INFINITY || le !== undefined || (own === `${name}_count` && value !== count)) {
+      throw new Error(`${own} ${key} does not fit its buckets`);
+    }
+  }
 }
 
 function parseSample(line: string): Sample {
@@ -48,7 +66,7 @@ function parseSample(line: string): Sample {
   LABEL.lastIndex = 0;
   while (LABEL.lastIndex < labelText.length) {
     const [, label, own] = LABEL.exec(labelText) ?? [];
-    if (label === undefined || own === undefined) throw new Error(`labels of ${line}`);
+    if (label === undefined || own === undefined || Object.hasOwn(labels, label)) throw new Error(`labels of ${line}`);
     labels[label] = own.replace(/\\(.)/g, (_, sign: string) => (sign === 'n' ? '\n' : sign));
   }
   return { name, labels, value: Number(value.replace('Inf', 'Infinity')) };

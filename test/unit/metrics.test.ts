@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import type { ReceiverStatus } from '../../src/broker/receiver.ts';
 import { createDiagnostics } from '../../src/diagnostics.ts';
+import { GAP_CAUSES } from '../../src/domain/gap.ts';
 import { type Clusters, createClusters, fold } from '../../src/domain/state.ts';
 import { metricsHandler } from '../../src/http/metrics.ts';
 import { CONTENT_TYPE } from '../../src/metrics/exposition.ts';
 import { foldCrowd, metricsOf, NOW } from '../support/crowd.ts';
 import { type Family, parseExposition, sampleOf } from '../support/exposition.ts';
+import { askedInVain } from '../support/promql.ts';
 
 /** Names, label names and types of the two exporters whose dashboards must keep working. */
 const PEERS: readonly (readonly [name: string, type: string, labels: readonly string[]])[] = [
@@ -20,6 +23,8 @@ const PEERS: readonly (readonly [name: string, type: string, labels: readonly st
   ['celery_worker_tasks_active', 'gauge', ['hostname']],
   ['celery_queue_length', 'gauge', ['queue_name']],
   ['celery_active_consumer_count', 'gauge', ['queue_name']],
+  ['celery_active_worker_count', 'gauge', ['queue_name']],
+  ['celery_active_process_count', 'gauge', ['queue_name']],
   ['flower_events_total', 'counter', ['task', 'type', 'worker']],
   ['flower_task_runtime_seconds', 'histogram', ['task', 'worker']],
   ['flower_task_prefetch_time_seconds', 'gauge', ['task', 'worker']],
@@ -51,8 +56,18 @@ function busy(): Clusters {
 }
 
 function familiesOf(clusters: Clusters): Map<string, Family> {
-  const queueLengths = () => [{ cluster: 'c', queue: 'fast', messages: 12, consumers: 3 }];
-  return parseExposition(metricsOf(clusters, { queueLengths, beats: true }).render());
+  const fast = { cluster: 'c', queue: 'fast', messages: 12, consumers: 3 };
+  const queueLengths = () => [
+    { ...fast, consumption: { workers: 2, processes: 8 } },
+    { ...fast, queue: 'unasked', consumption: null },
+  ];
+  const receivers = (): ReceiverStatus[] => [{ cluster: 'c', connected: true } as ReceiverStatus];
+  const diagnostics = createDiagnostics();
+  const metrics = metricsOf(clusters, { queueLengths, beats: true, receivers }, diagnostics);
+  const batch = { events: 1, deadLetters: 0, duplicates: 0, position: 1, timestamp: NOW - 2, seconds: 0.02 };
+  diagnostics.emit('journal:appended', batch);
+  diagnostics.emit('camera:shutter', { snapshot: 1, position: 9, tasks: 1, workers: 1, seconds: 0.1 });
+  return parseExposition(metrics.render());
 }
 
 describe('the peers’ metrics', () => {
@@ -86,17 +101,21 @@ describe('the peers’ metrics', () => {
     expect(sampleOf(families, 'celery_worker_up', { cluster: 'c', hostname: 'one' })).toBe(1);
     expect(sampleOf(families, 'celery_worker_tasks_active', { cluster: 'c', hostname: 'one' })).toBe(3);
     expect(sampleOf(families, 'celery_queue_length', { cluster: 'c', queue_name: 'fast' })).toBe(12);
+    const fast = { cluster: 'c', queue_name: 'fast' };
+    expect(sampleOf(families, 'celery_active_worker_count', fast)).toBe(2);
+    expect(sampleOf(families, 'celery_active_process_count', fast)).toBe(8);
+    expect(sampleOf(families, 'celery_active_process_count', { ...fast, queue_name: 'unasked' })).toBeUndefined();
     expect(sampleOf(families, 'flower_worker_online', { cluster: 'c', worker: 'celery@one' })).toBe(1);
   });
 
-  test('a worker that went away is told as down, and after ten minutes no more', () => {
+  test('a worker that went away is told as down, and after twenty minutes no more, which is longer than any alert waits', () => {
     const clusters = busy();
     const event = { type: 'worker-offline', hostname: 'celery@one', pid: 7, clock: 99, timestamp: NOW };
     fold(clusters, { position: 99, cluster: 'c', local_received: NOW, event });
     const at = (now: number) => parseExposition(metricsOf(clusters, { clock: () => now }).render());
     const up = (now: number) => sampleOf(at(now), 'celery_worker_up', { cluster: 'c', hostname: 'one' });
-    expect(up(NOW + 599)).toBe(0);
-    expect(up(NOW + 601)).toBeUndefined();
+    expect(up(NOW + 1199)).toBe(0);
+    expect(up(NOW + 1201)).toBeUndefined();
   });
 });
 
@@ -157,6 +176,14 @@ describe('our own', () => {
     expect(metricsOf(busy()).render()).not.toContain('celerycam_beat_');
   });
 
+  test('gaps of every cause are told before there are any, so that the first is an increase', () => {
+    const receivers = (): ReceiverStatus[] => [{ cluster: 'c' } as ReceiverStatus];
+    const { samples } = parseExposition(metricsOf(busy(), { receivers }).render()).get(
+      'celerycam_gaps_total',
+    ) as Family;
+    expect(samples.map(({ labels, value }) => [labels['cause'], value])).toEqual(GAP_CAUSES.map((cause) => [cause, 0]));
+  });
+
   test('gaps are counted anew when there is another, and stay known while the database does not answer', async () => {
     const diagnostics = createDiagnostics();
     const answers: (() => Promise<{ cluster: string; cause: string; gaps: number }[]>)[] = [
@@ -190,6 +217,36 @@ test('a crowd is answered within bounds, as valid text without a series told twi
   }
 });
 
+test('whatever anybody calls a task, a worker, a queue or a state, the text is valid and says it', () => {
+  const texts = ['a"b\\c\nd\\n', '}', '"} 1\n', 'é\r\u2028', '\0', '\uD800', '', 'other', '__proto__', 'x'.repeat(300)];
+  const clusters = createClusters({ maxTasks: 100, maxWorkers: 100 }, { maxLabels: 100 });
+  let position = 0;
+  for (const text of texts) {
+    const task = { uuid: `u${text}`, name: text, queue: text, hostname: `${text}@${text}` };
+    for (const [type, more] of [
+      ...[
+        ['worker-heartbeat', {}],
+        ['task-sent', task],
+        ['task-received', task],
+        ['task-failed', { ...task, exception: text }],
+      ],
+      ['task-succeeded', { ...task, uuid: `v${text}`, runtime: 1 }],
+      [`task-${text}`, { ...task, uuid: `w${text}` }],
+    ] as [string, object][]) {
+      position += 1;
+      const event = { type, hostname: `${text}@${text}`, pid: 1, clock: position, timestamp: NOW - 2, ...more };
+      fold(clusters, { position, cluster: 'c"', local_received: NOW - 1, event });
+    }
+  }
+  const families = parseExposition(metricsOf(clusters).render());
+  const received = families.get('celery_task_received_total')?.samples ?? [];
+  expect(new Set(received.map(({ labels }) => labels['cluster']))).toEqual(new Set(['c"']));
+  const names = received.map(({ labels }) => labels['name']);
+  for (const text of texts.slice(0, 4)) expect(names).toContain(text);
+  const states = families.get('celerycam_tasks')?.samples.map(({ labels }) => labels['state']);
+  expect(states).toContain(texts[0]?.toUpperCase());
+});
+
 test('the answer is Prometheus’s text format', async () => {
   const { Hono } = await import('hono');
   const app = new Hono().get('/metrics', metricsHandler(metricsOf(busy())));
@@ -198,26 +255,50 @@ test('the answer is Prometheus’s text format', async () => {
   expect(parseExposition(await answer.text()).size).toBeGreaterThan(30);
 });
 
-describe('examples/prometheus', () => {
-  const exported = new Set<string>();
-  for (const [name, { type }] of familiesOf(busy())) {
-    if (type === 'histogram') for (const part of ['bucket', 'sum', 'count']) exported.add(`${name}_${part}`);
-    else exported.add(name);
+/** … and a worker whose heartbeats were held against its events. */
+function audited(): Clusters {
+  const clusters = busy();
+  const said = [
+    ['task-started', 'x', 1],
+    ['worker-heartbeat', null, 1],
+    ['task-started', 'y', 2],
+    ...[3, 4, 5].map(() => ['worker-heartbeat', null, 2] as const),
+  ] as const;
+  for (const [n, [type, uuid, processed]] of said.entries()) {
+    const at = NOW - 60 + 10 * n;
+    const event = { type, uuid, processed, hostname: 'celery@two', pid: 8, clock: 100 + n, timestamp: at };
+    fold(clusters, { position: 100 + n, cluster: 'c', local_received: at, event });
   }
-  const used = (text: string): string[] => text.match(/\b(celery|celerycam|flower)_[a-z_]+\b/g) ?? [];
+  return clusters;
+}
+
+describe('examples/prometheus', () => {
+  const families = familiesOf(audited());
   const read = (name: string): string =>
     readFileSync(new URL(`../../examples/prometheus/${name}`, import.meta.url), 'utf8');
 
-  test('the dashboard shows what is exported', () => {
-    const dashboard = JSON.parse(read('dashboard.json')) as { panels: { id: number; targets?: { expr: string }[] }[] };
-    const expressions = dashboard.panels.flatMap(({ targets }) => targets?.map(({ expr }) => expr) ?? []);
-    expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
-    expect(expressions.length).toBeGreaterThan(30);
-    for (const expr of expressions) {
-      expect(used(expr)).not.toEqual([]);
-      for (const name of used(expr)) expect(exported).toContain(name);
-      expect(balanced(expr)).toBe(true);
+  test('the dashboard asks for what is exported, with labels that it has, of the data source that was chosen', () => {
+    const { panels, templating, ...rest } = JSON.parse(read('dashboard.json')) as Dashboard;
+    expect(rest).toMatchObject({ uid: 'celerycam', schemaVersion: expect.any(Number), title: expect.any(String) });
+    const [source, ...variables] = templating.list;
+    expect(source).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
+    const charts = panels.filter(({ type }) => type !== 'row');
+    for (const { datasource } of [...charts, ...variables]) {
+      expect(datasource).toEqual({ type: 'prometheus', uid: expect.stringMatching(/^\$\{datasource\}$/) });
     }
+    for (const { fieldConfig, gridPos } of charts) {
+      expect(fieldConfig?.defaults.unit).toMatch(/\w/);
+      expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
+    }
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const expressions = charts.flatMap(({ targets }) => targets?.map(({ expr }) => expr) ?? []);
+    expect(expressions.length).toBeGreaterThan(30);
+    for (const expr of [...expressions, ...variables.map(({ query }) => query)]) {
+      expect([expr, askedInVain(expr, families)]).toEqual([expr, []]);
+      expect([expr, balanced(expr)]).toEqual([expr, true]);
+    }
+    const named = new Set(templating.list.map(({ name }) => name));
+    for (const [, name] of JSON.stringify(panels).matchAll(/\$(?!__)\{?(\w+)/g)) expect(named).toContain(name);
   });
 
   test('so do the alert rules', () => {
@@ -227,13 +308,24 @@ describe('examples/prometheus', () => {
     const rules = groups.flatMap((group) => group.rules);
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
     for (const { expr, annotations } of rules) {
-      expect(used(expr)).not.toEqual([]);
-      for (const name of used(expr)) expect(exported).toContain(name);
+      expect([expr, askedInVain(expr, families)]).toEqual([expr, []]);
       expect(balanced(expr)).toBe(true);
       expect(annotations.summary).toMatch(/\w/);
     }
   });
 });
+
+interface Dashboard {
+  readonly templating: { readonly list: readonly { name: string; type: string; query: string; datasource?: object }[] };
+  readonly panels: readonly {
+    readonly id: number;
+    readonly type: string;
+    readonly gridPos: { readonly x: number; readonly w: number };
+    readonly datasource?: object;
+    readonly targets?: readonly { readonly expr: string }[];
+    readonly fieldConfig?: { readonly defaults: { readonly unit: string } };
+  }[];
+}
 
 /** Every bracket is closed by its like. */
 function balanced(expr: string): boolean {
