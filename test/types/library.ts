@@ -1,7 +1,15 @@
 /** What the compiler makes of the library: `tsc -p .` fails where one of these does not hold. Never run. */
 import { expectTypeOf } from 'vitest';
-import type { History } from '../../src/client/index.ts';
-import { type CeleryEvent, connect, isCustom, type Json, type Monitor, type Results } from '../../src/index.ts';
+import type { History, LiveFeed, TaskRecord } from '../../src/client/index.ts';
+import {
+  type CeleryEvent,
+  connect,
+  isCustom,
+  type Json,
+  type Monitor,
+  type MonitorError,
+  type Results,
+} from '../../src/index.ts';
 
 expectTypeOf(connect).returns.resolves.toEqualTypeOf<Monitor>();
 expectTypeOf<Monitor>().toExtend<AsyncDisposable>();
@@ -80,4 +88,24 @@ export async function resultOf(results: Results, history: History): Promise<Json
   expectTypeOf(group.children[0]?.result).toEqualTypeOf<Json | undefined>();
   // @ts-expect-error: there may be no such group
   return (await results.restoreGroup('id')).result;
+}
+
+/** A feed knows what each of its messages holds, by loop and by listener. */
+export async function heard(feed: LiveFeed): Promise<MonitorError | null> {
+  let failure: MonitorError | null = null;
+  feed.on('failed', (error) => {
+    failure = error;
+  });
+  feed.on('changes', ({ tasks, cursor }) => {
+    expectTypeOf(tasks).toEqualTypeOf<TaskRecord[]>();
+    expectTypeOf(cursor).toEqualTypeOf<string>();
+  });
+  // @ts-expect-error: there is no such message
+  feed.on('chages', () => undefined);
+  for await (const message of feed) {
+    if (message.type === 'shutter') expectTypeOf(message.snapshot).toEqualTypeOf<number>();
+    // @ts-expect-error: not every message has one
+    void message.cursor;
+  }
+  return failure;
 }
