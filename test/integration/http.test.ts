@@ -35,6 +35,14 @@ test('serves the API and the feed on one port', async () => {
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
 });
 
+test('frames are not compressed, though a client offers it: that would cost memory and time for each of them', async () => {
+  await using server = await start();
+  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/live`, { perMessageDeflate: true });
+  await once(socket, 'open');
+  expect(socket.extensions).toBe('');
+  socket.terminate();
+});
+
 test('closes although a connection is kept alive or a request never ends', async () => {
   const server = await start();
   await fetch(`${server.url}/healthz`);
