@@ -1,17 +1,23 @@
 /** A secret that was sent in every way there is, looked for everywhere that the real program writes. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { type Api, api, type Route } from '../../src/contract/routes.ts';
 import { saferepr } from '../../src/domain/saferepr.ts';
+import { pathOf } from '../../src/http/answers.ts';
+import { createRoutes } from '../../src/http/routes.ts';
+import { openResults } from '../../src/library/results.ts';
 import type { Database } from '../../src/store/database.ts';
 import { Program } from '../support/program.ts';
 import { event, openSender } from '../support/receiving.ts';
 import { openRecord } from '../support/record.ts';
 import { scratch } from '../support/scratch.ts';
 import { freshDatabase, freshVhost } from '../support/services.ts';
+import { apiSources } from '../support/sources.ts';
 
 const CLI = new URL('../../dist/src/cli.js', import.meta.url).pathname;
 const SECRET = 'hunter2-0f9a';
@@ -98,6 +104,29 @@ function expectNone(where: string, text: string): void {
   expect(`${where}: ${at === -1 ? 'none' : text.slice(Math.max(0, at - 200), at + 50)}`).toBe(`${where}: none`);
 }
 
+/** All that there is to ask for: every route of the app and of the contract, of these tasks, as every format. */
+function questions(ids: readonly string[]): readonly string[] {
+  const mounted = createRoutes(apiSources()).routes.filter(
+    ({ method, path }) => method === 'GET' && !path.includes('*'),
+  );
+  const told = Object.keys(api).filter((name) => name.startsWith('GET '));
+  const paths = new Set([...mounted.map(({ path }) => path), ...told.map((name) => pathOf(name))]);
+  return [...paths].flatMap((path) => {
+    const name = Object.keys(api).find((each) => each.startsWith('GET ') && pathOf(each) === path);
+    const route = name === undefined ? null : (api[name as keyof Api] as Route);
+    const of =
+      path.includes('/:uuid') || path.includes('/:task_id') ? ids : path.includes('/:hostname') ? ['w1@vm'] : ['g'];
+    const asked = path.includes(':') ? of.map((id) => path.replace(/:\w+/, encodeURIComponent(id))) : [path];
+    const formats = route?.row ? ['json', 'csv', 'ndjson'].map((format) => `?format=${format}`) : [''];
+    return asked.flatMap((each) => (each === '/api/changes' ? FEEDS : formats.map((query) => `${each}${query}`)));
+  });
+}
+
+/** From the beginning, and what is so now. */
+const FEEDS = ['?wait=20&snapshot=true', '?wait=20&topics=tasks,workers,events,snapshots&snapshot=true'].map(
+  (query) => `/api/changes${query}`,
+);
+
 test('the secret is in no table, frame, answer or log', { timeout: 120_000 }, async () => {
   await using database = await freshDatabase();
   await using vhost = await freshVhost();
@@ -122,8 +151,46 @@ test('the secret is in no table, frame, answer or log', { timeout: 120_000 }, as
   expectNone('tables', tables);
   expectNone('frames', frames.join('\n'));
   expectNone('log', JSON.stringify(program.lines) + program.noise.join('\n'));
-  for (const path of ['/', '/api/cluster', '/readyz']) {
-    expectNone(path, await (await fetch(new URL(path, String(url)))).text());
+  // Stored results, which are kept as they are, are shown without it.
+  const ids: string[] = await record.knex('task_states').pluck('task_id');
+  await using results = await openResults(database.url, { schema: 'celerycam' });
+  const given = { traceback: `Traceback\n  ${SECRET}\n`, args: ['ann', SECRET], kwargs: { password: SECRET } };
+  for (const [n, id] of ids.entries()) {
+    const stored = n % 2 ? new RangeError(`no ${SECRET}`) : { token: SECRET, in: [{ token: SECRET }] };
+    await results.store(id, stored, { ...given, name: 'accounts.create' });
+  }
+  await results.store('unheard of', { token: SECRET, other: SECRET }, given);
+  await results.saveGroup('g', [...ids, 'unheard of']);
+  expect(await everything(record)).toMatch(new RegExp(Buffer.from(SECRET).toString('hex')));
+  const epoch = String(JSON.parse(frames[0] ?? '').epoch);
+  const asked = [...questions([...ids, 'unheard of']), `/api/changes?wait=20&topics=tasks,events&after=${epoch}:0`];
+  let stored = 0;
+  for (const path of asked) {
+    const response = await fetch(new URL(path, String(url)));
+    const text = await response.text();
+    expectNone(path, text);
+    if (path.startsWith('/api/results/')) stored += Number(text.includes('"celerycam.celery_taskmeta"'));
+    if (path.startsWith('/api/changes')) expect(text).toContain("{'shown': 'yes'}");
+  }
+  expect(stored).toBe(ids.length + 1);
+  const stream = await fetch(new URL('/api/changes?stream&snapshot=true&topics=tasks,workers,events', String(url)));
+  let streamed = '';
+  for await (const chunk of stream.body ?? []) {
+    streamed += Buffer.from(chunk).toString();
+    if (streamed.includes('event: live')) break;
+  }
+  expect(streamed).toContain("{'shown': 'yes'}");
+  expectNone('server-sent events', streamed);
+  for (const id of ids) {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+      CLI,
+      'explain',
+      id,
+      '--database',
+      database.url,
+    ]);
+    expect(stdout).toMatch(/\w/);
+    expectNone(`explain ${id}`, stdout + stderr);
   }
   // What is not secret is still there, and equal values can be recognised.
   const kwargs: string[] = await record
@@ -146,8 +213,8 @@ test('the secret is in no table, frame, answer or log', { timeout: 120_000 }, as
   );
   await sender.send(later, 'task.succeeded');
   await again.pictured(count + 2);
-  const results = await record.knex('events').orderBy('position', 'desc').limit(2).pluck('body');
-  expect(results.map((body) => JSON.parse(body).result).sort()).toEqual(["'hun'", '***']);
+  const newest = await record.knex('events').orderBy('position', 'desc').limit(2).pluck('body');
+  expect(newest.map((body) => JSON.parse(body).result).sort()).toEqual(["'hun'", '***']);
   expect(tables).not.toContain(KEY);
   expectNone('log', JSON.stringify(again.lines));
 });
