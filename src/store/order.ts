@@ -13,6 +13,8 @@ export interface Segment {
   readonly valued: boolean;
   /** The time by which it is ordered, known of all its rows, and where it begins; null where it is by something else. */
   readonly time: { readonly column: TimeColumn; readonly after: number | null } | null;
+  /** All its rows are of this name; null where that is not known. */
+  readonly name: string | null;
   readonly by: string;
 }
 
@@ -63,10 +65,15 @@ export function segments(order: Order, after: Key | null): readonly Segment[] {
   const beyond = descending ? '<' : '>';
   const time = (place: number | null): Segment['time'] => (isTime(value) ? { column: value, after: place } : null);
   // By the name, too: Postgres might look for those without one along the times.
-  const unvalued = { valued: false, time: null, by: sort === 'name' ? by : directed(rest, descending).join(', ') };
+  const unvalued = {
+    valued: false,
+    time: null,
+    name: null,
+    by: sort === 'name' ? by : directed(rest, descending).join(', '),
+  };
   if (after === null) {
     return [
-      { where: () => `${value} is not null`, valued: true, time: time(null), by },
+      { where: () => `${value} is not null`, valued: true, time: time(null), name: null, by },
       { where: () => `${value} is null`, ...unvalued },
     ];
   }
@@ -76,7 +83,7 @@ export function segments(order: Order, after: Key | null): readonly Segment[] {
       return group(order, after).map(({ where }) => ({ ...unvalued, where: (p) => `name is null and ${where(p)}` }));
     return [
       ...ofName(order, at as string, after),
-      { where: (p) => `name ${beyond} ${p.add(at, 'text')}`, valued: true, time: null, by },
+      { where: (p) => `name ${beyond} ${p.add(at, 'text')}`, valued: true, time: null, name: null, by },
       { where: () => 'name is null', ...unvalued },
     ];
   }
@@ -89,6 +96,7 @@ export function segments(order: Order, after: Key | null): readonly Segment[] {
       },
       valued: true,
       time: time(at as number),
+      name: null,
       by,
     },
     { where: () => `${value} is null`, ...unvalued },
@@ -105,11 +113,12 @@ export function ofName(order: Order, name: string, after: Key | null): readonly 
     ...segment,
     where: (p) => `name = ${p.add(name, 'text')} and ${segment.where(p)}`,
     valued: true,
+    name,
   }));
 }
 
 /** Tasks of the same name: what comes after a place; null: all. */
-function group({ descending }: Order, after: Key | null): readonly Omit<Segment, 'valued'>[] {
+function group({ descending }: Order, after: Key | null): readonly Omit<Segment, 'valued' | 'name'>[] {
   const beyond = descending ? '<' : '>';
   const known = directed(['received', 'task_id', 'cluster'], descending).join(', ');
   const unknown = directed(['task_id', 'cluster'], descending).join(', ');

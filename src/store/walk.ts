@@ -50,13 +50,18 @@ export async function walk(
   const isOver: Condition = last === null ? plain('false') : beyond(order, last);
   let place = from;
   // Enough where most rows match. Where each row lies somewhere else they take ten times as long: as many as there is time for.
-  let step = 2 * limit;
+  let step = limit + Math.ceil(limit / 4);
   for (let isMore = true; isMore; ) {
     const begun = performance.now();
     isMore = false;
-    for await (const { where, valued, time, by } of stretches(client, asked, order, place)) {
+    for await (const { where, valued, time, name, by } of stretches(client, asked, order, place)) {
       if (!valued && last !== null && last[0] !== null) continue;
-      const near = all([where, asked.narrow, ...(source.reach && time ? [within(source.reach, time, order)] : [])]);
+      const end = time && name !== null && last?.[0] === name ? upToTime(order, time.column, last) : null;
+      const near = all([
+        ...[where, asked.narrow],
+        ...(source.reach && time ? [within(source.reach, time, order)] : []),
+        ...(end ? [end] : []),
+      ]);
       const found = await rows<FoundTask & { n: number; fits: boolean | null; over: boolean | null }>(
         client,
         (p) => `with near as materialized (
@@ -70,17 +75,18 @@ export async function walk(
         if (fits && over !== true && items.length < limit) items.push(toTaskRow(row));
       const latest = items.at(-1);
       if (items.length >= limit && latest) return { items, upTo: keyOf(order, latest) };
-      const end = found.at(-1);
-      if (!end) continue;
-      if (end.over === true) return { items, upTo: last };
-      place = keyOf(order, toTaskRow(end));
+      const furthest = found.at(-1);
+      if (furthest?.over === true || (!furthest && end)) return { items, upTo: last };
+      if (!furthest) continue;
+      place = keyOf(order, toTaskRow(furthest));
       const ended = performance.now();
       if (ended >= deadline) return { items, upTo: place };
-      isMore = end.n === step;
+      isMore = furthest.n === step;
       if (isMore) {
         step = Math.min(STEP, 2 * step, Math.ceil((step * (deadline - ended)) / (ended - begun)));
         break;
       }
+      if (end) return { items, upTo: last };
     }
   }
   return { items, upTo: last };
@@ -171,6 +177,12 @@ export async function countUpTo(
     (p) => `select count(*) from (select 1 from ${table} where ${condition(p)} limit ${limit}) as counted`,
   );
   return counted?.count ?? 0;
+}
+
+/** The same among tasks of the name of that place, which are in the order of a time. */
+function upToTime({ descending }: Order, column: string, [, value = null]: Key): Condition | null {
+  if (value === null) return null;
+  return (p) => `${column} ${descending ? '>=' : '<='} ${p.add(value, 'float8')}`;
 }
 
 /** Not beyond a place as far as an index can tell, which goes by the value: of the same value there may be any number. */
