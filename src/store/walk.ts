@@ -49,8 +49,9 @@ export async function walk(
   const asked = last === null ? source : { ...source, narrow: all([source.narrow, upTo(order, last)]) };
   const isOver: Condition = last === null ? plain('false') : beyond(order, last);
   let place = from;
-  // Enough where most rows match. Where each row lies somewhere else they take ten times as long: as many as there is time for.
-  let step = limit + Math.ceil(limit / 4);
+  // Enough where most rows match. By runtime each row lies somewhere else, and may take a hundred times as long where it has
+  // to be read from the disk: a few show how many there is time for.
+  let step = order.sort === 'runtime' ? Math.ceil(limit / 4) : limit + Math.ceil(limit / 4);
   for (let isMore = true; isMore; ) {
     const begun = performance.now();
     isMore = false;
