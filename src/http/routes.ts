@@ -32,6 +32,9 @@ export interface ApiSources extends TaskSources, PeriodicSources {
   readonly log: Logger;
 }
 
+/** Of HTTP, as far as some route takes them. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
 export function createRoutes(sources: ApiSources): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
@@ -57,7 +60,15 @@ export function createRoutes(sources: ApiSources): Hono {
     const answer = readyAnswer(sources);
     return context.json(answer, answer.ready ? 200 : 503);
   });
-  app.notFound((context) => context.json({ error: `there is nothing at ${context.req.path}` }, 404));
+  app.notFound((context) => {
+    const { method, path } = context.req;
+    const allowed = METHODS.filter((each) =>
+      app.router.match(each, path)[0].some(([[, route]]) => route.method === each),
+    );
+    if (allowed.length === 0) return context.json({ error: `there is nothing at ${path}` }, 404);
+    context.header('allow', allowed.join(', '));
+    return context.json({ error: `${path} takes no ${method}; expected ${allowed.join(' or ')}` }, 405);
+  });
   app.onError((error, context) => {
     sources.log.error({ error, path: context.req.path }, 'request failed');
     const reason = publicReason(error);

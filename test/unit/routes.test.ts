@@ -338,3 +338,19 @@ test('whatever is asked, the answer is JSON of the contract and never a failure 
     { numRuns: 500 },
   );
 });
+
+test('a method that a path does not take is refused with those that it takes', async () => {
+  const routes = createRoutes(sources());
+  const asked = async (method: string, path: string): Promise<unknown[]> => {
+    const response = await routes.request(path, { method });
+    return [response.status, response.headers.get('allow'), errorAnswer.parse(await response.json()).error];
+  };
+  expect(await asked('DELETE', '/api/tasks')).toEqual([405, 'GET', '/api/tasks takes no DELETE; expected GET']);
+  expect(await asked('PUT', '/api/periodic-tasks/x')).toEqual([
+    405,
+    'GET, PATCH, DELETE',
+    '/api/periodic-tasks/x takes no PUT; expected GET or PATCH or DELETE',
+  ]);
+  expect(await asked('POST', '/metrics')).toEqual([405, 'GET', '/metrics takes no POST; expected GET']);
+  expect(await asked('POST', '/api/nothing')).toEqual([404, null, 'there is nothing at /api/nothing']);
+});
