@@ -49,20 +49,23 @@ async function* events(frames: AsyncIterable<Frame>): AsyncGenerator<Uint8Array,
   }
 }
 
-/** Each message as one line, until the client is up to date and has been told of some change, or `wait` seconds are over. */
+/** Each message as one line, until the client is up to date and has been told of some change, or has waited for one so long. */
 async function* lines(
   frames: AsyncIterable<Frame>,
   wait: Seconds,
   stop: AbortController,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const timer = setTimeout(() => stop.abort(), wait * 1000);
+  let timer: NodeJS.Timeout | undefined;
   let isLive = false;
   let hasChanged = false;
   try {
     for await (const { type, news, bytes } of frames) {
       yield bytes;
       yield NEWLINE;
-      isLive ||= type === 'live';
+      if (type === 'live') {
+        isLive = true;
+        timer ??= setTimeout(() => stop.abort(), wait * 1000);
+      }
       hasChanged ||= news;
       if (isLive && hasChanged) return;
     }
