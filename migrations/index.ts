@@ -8,6 +8,7 @@ import * as metrics from './005_metrics.ts';
 import * as periodic from './006_periodic.ts';
 import * as results from './007_results.ts';
 import * as answers from './008_answers.ts';
+import * as states from './009_states.ts';
 
 export interface Migration {
   readonly name: string;
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   periodic,
   results,
   answers,
+  states,
 ];

@@ -70,7 +70,7 @@ export async function fewest(client: pg.Client, conjuncts: readonly Conjunct[]):
 
 /** The parts of a filter that an index answers together with the order. */
 export function ordered({ sort }: Order, conjuncts: readonly Conjunct[]): Condition {
-  const beside = sort === 'received' ? ['name', 'worker', 'state'] : sort === 'name' ? ['name'] : [];
+  const beside = ['state', ...(sort === 'received' ? ['name', 'worker'] : sort === 'name' ? ['name'] : [])];
   const parts = conjuncts.flatMap((conjunct) => {
     if (conjunct.kind === 'number') return conjunct.field === sort ? [conjunct.sql] : [];
     if (conjunct.kind === 'other' || conjunct.texts.length > 1 || !beside.includes(conjunct.field)) return [];
