@@ -50,7 +50,7 @@ interface Captured {
   readonly names: ReadonlyMap<State, number>;
 }
 
-/** Records captured before the event loop has its turn: some milliseconds. Each turn keeps those waiting who hold still meanwhile. */
+/** Records captured before the event loop has its turn: some milliseconds. Whoever waits for the lock waits for all of them. */
 const SLICE = 5000;
 
 /** Tasks that may wait for a picture. */

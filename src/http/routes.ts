@@ -65,7 +65,9 @@ export function createRoutes(sources: ApiSources): Hono {
     const allowed = METHODS.filter((each) =>
       app.router.match(each, path)[0].some(([[, route]]) => route.method === each),
     );
-    if (allowed.length === 0) return context.json({ error: `there is nothing at ${path}` }, 404);
+    // A route may find nothing itself, as that of files does.
+    const isTaken = allowed.some((each) => each === (method === 'HEAD' ? 'GET' : method));
+    if (allowed.length === 0 || isTaken) return context.json({ error: `there is nothing at ${path}` }, 404);
     context.header('allow', allowed.join(', '));
     return context.json({ error: `${path} takes no ${method}; expected ${allowed.join(' or ')}` }, 405);
   });

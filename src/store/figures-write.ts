@@ -18,7 +18,7 @@ export interface Counted extends Pick<Task, 'state' | 'name' | 'worker' | 'runti
   readonly ages_from: Seconds;
 }
 
-/** In the order of `countRows`. */
+/** In the order of `toCounted`. */
 const COUNTED = ['cluster', 'state', 'name', 'worker', 'runtime', 'sent', 'received', 'started', 'ages_from'];
 
 /** A row of `task_figures`, or what is to be added to it. */
@@ -34,7 +34,7 @@ interface Figure {
 const MINUTE = RESOLUTIONS[0];
 const DAY = RESOLUTIONS[2];
 
-/** Figures that are read, added to and written at a time. The event loop has its turn between, as between some rows. */
+/** Figures that are read, added to and written at a time. The event loop has its turn between. */
 const CHUNK = 500;
 
 export class Figures {
@@ -51,13 +51,12 @@ export class Figures {
   count({ cluster, state, name, worker, runtime, sent, received, started, ages_from }: Counted, n: 1 | -1): void {
     if (!(ages_from > this.#oldest)) return;
     const codes = [codeOfState(state)];
-    const addLength = (measure: Measure, to: Seconds | null, from: Seconds | null): void => {
-      // Senders may say any time: of two that are infinite there is no length.
-      if (to !== null && from !== null && !Number.isNaN(to - from)) codes.push(codeOfLength(measure, to - from));
+    const addLength = (measure: Measure, length: Seconds | null): void => {
+      if (length !== null) codes.push(codeOfLength(measure, length));
     };
-    addLength('runtime', runtime, 0);
-    addLength('wait', started, received);
-    addLength('delivery', received, sent);
+    addLength('runtime', runtime);
+    addLength('wait', between(started, received));
+    addLength('delivery', between(received, sent));
     const start = startOf(MINUTE, ages_from);
     for (const [kind, key] of [
       ['all', ''],
@@ -86,7 +85,8 @@ export class Figures {
     });
     const isToldApart = await keysToldApart(client, minutes);
     const changes = new Map<string, Figure>();
-    for (const minute of minutes) {
+    for (const [n, minute] of minutes.entries()) {
+      if (n % (4 * CHUNK) === 0) await setImmediate();
       const key = isToldApart(minute) ? minute.key : '';
       for (const resolution of RESOLUTIONS) {
         const { sums } = figureIn(changes, { ...minute, resolution, start: startOf(resolution, minute.start), key });
@@ -123,6 +123,15 @@ function toCounted(fields: readonly (string | null)[]): Counted {
   };
 }
 
+/** Null where one of two times is not known. Senders may say any time: of two that are infinite there is no difference. */
+function between(later: Seconds | null, earlier: Seconds | null): Seconds | null {
+  return later === null || earlier === null ? null : bounded(later) - bounded(earlier);
+}
+
+function bounded(time: Seconds): Seconds {
+  return Math.max(-1e12, Math.min(time, 1e12));
+}
+
 function startOf(resolution: number, time: Seconds): Seconds {
   return Math.floor(time / resolution) * resolution;
 }
@@ -147,29 +156,46 @@ function dropZeros(sums: Sums): void {
 
 /** Which have a row of their own in their day: those that have one already, and as many more as `MOST_KEYS` allows. */
 async function keysToldApart(client: pg.Client, minutes: readonly Figure[]): Promise<(figure: Figure) => boolean> {
-  const days = new Map<string, Figure>();
-  const dayOf = (figure: Figure): Figure =>
-    figureIn(days, { ...figure, resolution: DAY, start: startOf(DAY, figure.start) });
-  for (const figure of minutes) if (figure.kind !== 'all') dayOf(figure);
-  const asked = [...days.values()];
-  const { rows } = await client.query<{ size: number | null }>(
-    `select case when f.key is null then (select count(*) from task_figures as others
-        where others.resolution = given.resolution and others.kind = given.kind and others.start = given.start
-          and others.cluster = given.cluster) end as size
-      from ${GIVEN} left join task_figures f using (${KEY}) order by n`,
-    keysOf(asked),
-  );
-  const added = new Map<string, number>();
+  const ofDays = new Map<string, Figure>();
+  const ofDay = (figure: Figure): Figure =>
+    figureIn(ofDays, { ...figure, resolution: DAY, start: startOf(DAY, figure.start) });
+  for (const figure of minutes) if (figure.kind !== 'all') ofDay(figure);
+  const asked = [...ofDays.values()];
   const apart = new Set<Figure>();
-  for (const [n, { size }] of rows.entries()) {
-    const figure = asked[n] as Figure;
-    const day = `${figure.kind} ${figure.start} ${figure.cluster}`;
-    const more = added.get(day) ?? 0;
-    if (size !== null && size + more >= MOST_KEYS) continue;
-    if (size !== null) added.set(day, more + 1);
+  for (let from = 0; from < asked.length; from += CHUNK) {
+    const some = asked.slice(from, from + CHUNK);
+    const { rows } = await client.query<{ n: number }>(
+      `select n from ${GIVEN} join task_figures using (${KEY})`,
+      keysOf(some),
+    );
+    for (const { n } of rows) apart.add(some[n - 1] as Figure);
+  }
+  const others = asked.filter((figure) => !apart.has(figure));
+  const room = await roomFor(client, others);
+  for (const figure of others) {
+    const left = room.get(dayOf(figure)) ?? 0;
+    if (left <= 0) continue;
+    room.set(dayOf(figure), left - 1);
     apart.add(figure);
   }
-  return (figure) => figure.kind === 'all' || apart.has(dayOf(figure));
+  return (figure) => figure.kind === 'all' || apart.has(ofDay(figure));
+}
+
+/** How many more keys their days may have, by `dayOf`. */
+async function roomFor(client: pg.Client, figures: readonly Figure[]): Promise<Map<string, number>> {
+  const days = [...new Map(figures.map((figure) => [dayOf(figure), figure])).values()];
+  if (days.length === 0) return new Map();
+  const { rows } = await client.query<{ size: number }>(
+    `select (select count(*) from task_figures f where f.resolution = given.resolution and f.kind = given.kind
+        and f.start = given.start and f.cluster = given.cluster) as size
+      from ${GIVEN} order by n`,
+    keysOf(days),
+  );
+  return new Map(days.map((day, n) => [dayOf(day), MOST_KEYS - (rows[n]?.size ?? 0)]));
+}
+
+function dayOf({ kind, start, cluster }: Figure): string {
+  return `${kind} ${start} ${cluster}`;
 }
 
 const KEY = 'resolution, kind, start, cluster, key';
@@ -191,11 +217,8 @@ async function addToTable(client: pg.Client, changes: readonly Figure[]): Promis
     `select n, codes::text, counts::text from ${GIVEN} join task_figures using (${KEY})`,
     keys,
   );
-  for (const row of rows) {
-    const { sums } = changes[row.n - 1] as Figure;
-    addRow(sums, row);
-    dropZeros(sums);
-  }
+  for (const row of rows) addRow((changes[row.n - 1] as Figure).sums, row);
+  for (const { sums } of changes) dropZeros(sums);
   const sorted = changes.map(({ sums }) => [...sums].sort(([a], [b]) => a - b));
   const texts = (place: 0 | 1): string[] => sorted.map((sums) => `{${sums.map((each) => each[place]).join()}}`);
   await client.query(

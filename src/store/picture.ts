@@ -103,11 +103,11 @@ export class Picture {
       const snapshot = { id, takenAt: this.takenAt };
       if (this.workers > 0) await merge(client, WORKERS, this.#workers.values(), snapshot);
       const figures = new Figures(this.takenAt);
-      const addUp = async (before: string): Promise<void> => {
+      const updateFigures = async (before: string): Promise<void> => {
         await figures.countRows(client, before, -1);
         await figures.save(client);
       };
-      if (this.tasks > 0) await merge(client, TASKS, this.#taskLines(figures), snapshot, addUp);
+      if (this.tasks > 0) await merge(client, TASKS, this.#taskLines(figures), snapshot, updateFigures);
       if (this.#names.length > 0) await addNames(client, this.#names);
       if (this.#series.length > 0) await putSeries(client, this.#series);
       return id;

@@ -41,6 +41,7 @@ export async function addUp<Row extends object>(
   await client.query('close figures');
 }
 
+/** Adds what a row counts. */
 export function addRow(sums: Sums, { codes, counts }: FigureTexts): void {
   const added = numbers(counts);
   for (const [i, code] of numbers(codes).entries()) sums.set(code, (sums.get(code) ?? 0) + (added[i] ?? 0));

@@ -28,7 +28,7 @@ export interface Found {
   readonly upTo: Key | null;
 }
 
-/** Rows that one statement looks at, at most: some milliseconds, unless each has to be read from the disk. */
+/** Rows that one statement looks at, at most, after the first: some milliseconds, unless each has to be read from the disk. */
 const STEP = 500;
 
 /**
@@ -59,7 +59,8 @@ export async function walk(
       if (!valued && last !== null && last[0] !== null) continue;
       const end = time && name !== null && last?.[0] === name ? upToTime(order, time.column, last) : null;
       const near = all([
-        ...[where, asked.narrow],
+        where,
+        asked.narrow,
         ...(source.reach && time ? [within(source.reach, time, order)] : []),
         ...(end ? [end] : []),
       ]);
@@ -180,15 +181,15 @@ export async function countUpTo(
   return counted?.count ?? 0;
 }
 
-/** The same among tasks of the name of that place, which are in the order of a time. */
-function upToTime({ descending }: Order, column: string, [, value = null]: Key): Condition | null {
-  if (value === null) return null;
-  return (p) => `${column} ${descending ? '>=' : '<='} ${p.add(value, 'float8')}`;
-}
-
 /** Not beyond a place as far as an index can tell, which goes by the value: of the same value there may be any number. */
 function upTo({ descending, columns }: Order, [value = null]: Key): Condition {
   if (value === null) return plain('true');
   const type = typeof value === 'number' ? 'float8' : 'text';
   return (p) => `${columns[0]} ${descending ? '>=' : '<='} ${p.add(value, type)}`;
+}
+
+/** The same among tasks of the name of that place, which are in the order of a time. */
+function upToTime({ descending }: Order, column: string, [, value = null]: Key): Condition | null {
+  if (value === null) return null;
+  return (p) => `${column} ${descending ? '>=' : '<='} ${p.add(value, 'float8')}`;
 }

@@ -352,5 +352,7 @@ test('a method that a path does not take is refused with those that it takes', a
     '/api/periodic-tasks/x takes no PUT; expected GET or PATCH or DELETE',
   ]);
   expect(await asked('POST', '/metrics')).toEqual([405, 'GET', '/metrics takes no POST; expected GET']);
+  for (const method of ['GET', 'HEAD'])
+    expect((await routes.request('/assets/gone.js', { method })).status, method).toBe(404);
   expect(await asked('POST', '/api/nothing')).toEqual([404, null, 'there is nothing at /api/nothing']);
 });
