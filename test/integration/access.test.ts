@@ -191,13 +191,16 @@ test('a LiveFeed logs in with its token, and says why it is not let in', async (
   await using server = await start({ urlPrefix: '/cam' }, tokens);
   const url = `${server.url}/cam/`;
   await using feed = new LiveFeed(url, { token, backoff: 5 });
-  const heard = (from: LiveFeed, name: 'hello' | 'lost'): Promise<unknown> =>
+  const heard = (from: LiveFeed, name: 'hello' | 'lost' | 'failed'): Promise<unknown> =>
     new Promise((resolve) => from.once(name, resolve));
   expect(await heard(feed, 'hello')).toMatchObject({ type: 'hello', protocol: 1 });
   await using other = new LiveFeed(url, { token: 'wrong', backoff: 5 });
-  expect(await heard(other, 'lost')).toMatchObject({ reason: expect.stringMatching(/no ticket is given \(401\)/) });
+  expect(await heard(other, 'failed')).toMatchObject({ message: 'this token is not good' });
+  const lost = heard(feed, 'lost');
+  const failed = heard(feed, 'failed');
   expect(await tokens.revoke('grafana')).toBe(true);
-  expect(await heard(feed, 'lost')).toMatchObject({ reason: 'the token was revoked' });
+  expect(await lost).toMatchObject({ reason: 'the token was revoked' });
+  expect(await failed).toMatchObject({ code: 'QUESTION_REFUSED' });
 });
 
 test('a proxy is believed when it is trusted, and nobody else', async () => {
