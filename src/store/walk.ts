@@ -33,7 +33,8 @@ const STEP = 500;
 
 /**
  * Walks along the order until enough rows are found, nothing is left, or `deadline` (of `performance.now()`) has passed: what
- * is asked for may be a few among millions. At least one step is made.
+ * is asked for may be a few among millions. At least one step is made. Versions of one task may stand at one place of the order:
+ * they are looked at together (`with ties`), since the next step begins beyond it.
  * @param last the place up to and with which rows are wanted; null: to the end
  */
 export async function walk(
@@ -68,7 +69,7 @@ export async function walk(
         client,
         (p) => `with near as materialized (
             select ${source.columns}, ${source.besides}, row_number() over (order by ${by}) as n from ${source.table}
-            where ${near(p)} order by ${by} limit ${step}
+            where ${near(p)} order by ${by} fetch first ${step} rows with ties
           ), looked_at as (select near.*, (${source.filter(p)}) as fits, (${isOver(p)}) as over from near)
           select ${source.columns}, n, fits, over from looked_at
           where (fits and over is not true) or n = (select max(n) from near) order by n limit ${limit - items.length + 1}`,
@@ -83,7 +84,7 @@ export async function walk(
       place = keyOf(order, toTaskRow(furthest));
       const ended = performance.now();
       if (ended >= deadline) return { items, upTo: place };
-      isMore = furthest.n === step;
+      isMore = furthest.n >= step;
       if (isMore) {
         step = Math.min(STEP, 2 * step, Math.ceil((step * (deadline - ended)) / (ended - begun)));
         break;

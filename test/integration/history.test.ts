@@ -139,6 +139,28 @@ test('a list of the past is the list of then, through changes and cleanups, also
   expect(ahead).toBeGreaterThan(0);
 });
 
+test('of versions that stand at one place of a list, each is found when it held', async () => {
+  await using database = await migratedDatabase();
+  const { knex } = database;
+  for (const id of [1, 2, 3])
+    await knex('snapshots').insert({
+      taken_at: new Date((NOON + id) * 1000),
+      position: id,
+      tasks: 0,
+      workers: 0,
+      clusters: {},
+    });
+  const version = { cluster: 'default', task_id: 'a', state: 'FAILURE', runtime: 2, retries: 0 };
+  for (const since of [1, 2]) await knex('task_history').insert({ ...version, since, until: since + 1 });
+  const history = historyOf(knex);
+  for (const at of [1, 2])
+    for (const descending of [true, false]) {
+      // A list by runtime begins with a step of a quarter of a page: of one row.
+      const found = await listed(history, { sort: 'runtime', descending, limit: 2, at: NOON + at });
+      expect([at, descending, found.map(({ task_id }) => task_id)]).toEqual([at, descending, ['a']]);
+    }
+});
+
 async function latest(knex: Knex): Promise<number> {
   const [row] = await knex('snapshots').select(knex.raw('extract(epoch from max(taken_at))::float8 as at'));
   return row.at;
